@@ -1,0 +1,1 @@
+"""Monthly packs from which a stranger recomputes every figure."""

@@ -1,0 +1,1 @@
+"""Plans, periods and money: a month is frozen once, and what is frozen is billed."""

@@ -1,0 +1,1 @@
+"""Clerk's frontend API, as far as a back end needs it: the public keys of session tokens, and such tokens."""

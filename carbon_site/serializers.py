@@ -1,0 +1,131 @@
+"""Fields that every serializer shares: ids as prefixed words, text that is clean."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from carbon_site.ids import MalformedId, decode
+
+UNENCODED_PLUS = re.compile(r"T[\d:.]+ \d\d:?\d\d$")
+
+
+class IdField(serializers.CharField):
+    """A prefixed word such as `prj_01k9wq3m5ef2tbr5s3yd4w1x8a`."""
+
+    default_error_messages = {"invalid": "Not an id of the form {prefix}_…"}
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> str:
+        word = super().to_internal_value(data)
+        try:
+            decode(word, self.prefix)
+        except MalformedId:
+            self.fail("invalid", prefix=self.prefix)
+        return word
+
+
+@extend_schema_field({"type": "string"})
+class TextField(serializers.CharField):
+    """One line of text: composed (NFC), trimmed, without control characters, at most `max_length` characters."""
+
+    default_error_messages = {"control": "Control characters are not allowed."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = unicodedata.normalize("NFC", super().to_internal_value(data))
+        if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
+            self.fail("control")
+        return text
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class InstantField(serializers.Field):
+    """An instant in RFC 3339 with its offset, or a bare date, which is its midnight in UTC."""
+
+    default_error_messages = {
+        "invalid": "Not an instant such as 2026-11-03T00:00:00Z, nor a date such as 2026-11-03.",
+        "naive": "It has no offset: end it with Z.",
+        "plus": "A + in an address means a space: write the offset's + as %2B.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if UNENCODED_PLUS.search(data):
+            self.fail("plus")
+        try:
+            said = datetime.fromisoformat(data)
+        except ValueError:
+            self.fail("invalid")
+        if said.tzinfo is None:
+            if len(data) != len("2026-11-03"):
+                self.fail("naive")
+            return said.replace(tzinfo=UTC)
+        try:
+            return said.astimezone(UTC)
+        except OverflowError:
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class RangeSerializer(serializers.Serializer):
+    """Which time: `from` and `to` (exclusive), or a `range` that stands for both; the last 30 days if nothing is said."""
+
+    RANGES = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
+
+    range = serializers.ChoiceField([*RANGES, "mtd", "last_month"], required=False)
+    timezone = serializers.ChoiceField(["UTC"], default="UTC", help_text="Days and months are those of UTC.")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return super().get_fields() | {
+            "from": InstantField(required=False, help_text="Inclusive."),
+            "to": InstantField(required=False, help_text="Exclusive; now if not said."),
+        }
+
+    def validate(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Adds `start` and `end`."""
+        if "range" in said and ("from" in said or "to" in said):
+            raise serializers.ValidationError("Say either `range`, or `from` and `to`.", code="both")
+        now = timezone.now()
+        end = said.pop("to", now)
+        start = said.pop("from", None) or end - timedelta(days=self.RANGES["30d"])
+        if "range" in said:
+            start, end = self._span(said.pop("range"), now)
+        if start >= end:
+            raise serializers.ValidationError({"to": "It must be later than `from`."}, code="order")
+        del said["timezone"]
+        return said | {"start": start, "end": end}
+
+    def _span(self, word: str, now: datetime) -> tuple[datetime, datetime]:
+        """Whole days up to and with today, or a calendar month."""
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        month = midnight.replace(day=1)
+        if word == "mtd":
+            return month, now
+        if word == "last_month":
+            return (month - timedelta(days=1)).replace(day=1), month
+        return midnight - timedelta(days=self.RANGES[word] - 1), now
+
+
+class JobSerializer(serializers.Serializer):
+    """Long work that a request started, as every route that starts some answers."""
+
+    id = IdField("job", read_only=True)
+    kind = serializers.CharField(read_only=True)
+    subject = serializers.CharField(read_only=True, help_text="The id of what is worked on.")
+    state = serializers.ChoiceField(["queued", "running", "done", "failed"], read_only=True)
+    done = serializers.IntegerField(read_only=True)
+    total = serializers.IntegerField(read_only=True, allow_null=True, help_text="Null: not known yet.")
+    result = serializers.JSONField(read_only=True, allow_null=True)
+    error = serializers.CharField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    finished_at = serializers.DateTimeField(read_only=True, allow_null=True)

@@ -1,0 +1,1 @@
+"""What staff see: the home page, and the rows behind the wall."""

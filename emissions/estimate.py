@@ -1,0 +1,74 @@
+"""The public calculator: the figures of usage that somebody only describes, by the same formula as the ledger's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from emissions.bounds import Bounds, Spread, bounds
+from emissions.factor_set import FactorSet, signal_of
+from emissions.methodology import Tokens, figures
+
+TOKENS = ("input_uncached", "cache_read", "cache_write", "cache_write_long", "output")
+Portion = tuple[Spread, Mapping[str, float]]
+
+
+class Carbon(NamedTuple):
+    """Energy and emissions, with the 95 % interval of the emissions."""
+
+    energy_uwh: int
+    central_ug: int
+    mean_ug: int
+    low_ug: float
+    high_ug: float
+
+
+class Estimate(NamedTuple):
+    """What one row of usage would come to. `figures` is None where tokens are counted and nothing is estimated."""
+
+    model: str
+    kind: str
+    tier: str
+    is_mapped: bool
+    figures: Carbon | None
+    portion: Portion | None
+
+
+def estimate(factors: FactorSet, row: Mapping[str, Any]) -> Estimate:
+    """One row: its model, its tokens by class, and what is known of how and where it was served."""
+    match = factors.model(row["model"])
+    known = match.row is not factors.unmapped
+    combination = factors.combination(
+        provider=row["provider"],
+        model=row["model"],
+        signal=signal_of(row["provider"], row.get("region")),
+        service_tier=row.get("service_tier"),
+        requests=row.get("requests"),
+    )
+    if combination is None:
+        return Estimate(row["model"], match.row.kind, "", known, None, None)
+    made = figures(combination.rates, Tokens(*(row.get(name) for name in TOKENS)), row.get("requests"))
+    means = cast(Mapping[str, float], made.expected_ug)
+    portion = (combination.spread, means)
+    carbon = _carbon(made.energy_uwh, made.central_ug.values(), made.mean_ug.values(), bounds([portion]))
+    return Estimate(row["model"], match.row.kind, match.tier, known, carbon, portion)
+
+
+def total(estimates: Sequence[Estimate]) -> Carbon:
+    """Of rows together: sums of what adds, and an interval of its own, as rows share their uncertainties."""
+    merged: dict[Spread, dict[str, float]] = {}
+    for each in estimates:
+        if each.portion is not None:
+            spread, means = each.portion
+            sums = merged.setdefault(spread, dict.fromkeys(means, 0.0))
+            for term, mean in means.items():
+                sums[term] += mean
+    parts = [each.figures for each in estimates if each.figures is not None]
+    return _carbon(
+        sum(part.energy_uwh for part in parts),
+        [part.central_ug for part in parts],
+        [part.mean_ug for part in parts],
+        bounds(merged.items()),
+    )
+
+
+def _carbon(energy: int, central: Any, mean: Any, interval: Bounds) -> Carbon:
+    return Carbon(energy, sum(central), sum(mean), interval.low, interval.high)

@@ -1,0 +1,18 @@
+-- Promises: three empty temporary tables beside ledger_change, made once a connection.
+
+CREATE TEMPORARY TABLE IF NOT EXISTS combination_of (
+    month date NOT NULL,
+    provider text NOT NULL,
+    family text NOT NULL,
+    model text NOT NULL,         -- chr(1) stands for null here and below
+    service_tier text NOT NULL,
+    region text NOT NULL,
+    mode text NOT NULL,
+    combination_id uuid NOT NULL
+) ON COMMIT DELETE ROWS;
+
+CREATE TEMPORARY TABLE IF NOT EXISTS figure_change (LIKE emissions_carboncalculation) ON COMMIT DELETE ROWS;
+
+CREATE TEMPORARY TABLE IF NOT EXISTS usage_change (LIKE emissions_usagehour) ON COMMIT DELETE ROWS;
+
+TRUNCATE combination_of, figure_change, usage_change;

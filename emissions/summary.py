@@ -1,0 +1,187 @@
+"""What was used and emitted, over time and by what it was used for: sums in SQL, bounds in Python at each level shown.
+
+Central and mean add exactly; bounds never do, so each row's are made from its own sums per combination and term.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from psycopg import sql
+
+from carbon_site.ids import decode, encode
+from carbon_site.problems import Problem
+from emissions.bounds import Bounds, Spread, bounds
+from emissions.methodology import CombinationKey
+from emissions.models import COUNTED, TERMS, FactorCombination
+from emissions.publish import factor_set
+
+DAY = timedelta(days=1)
+MOST_ROWS = 20_000
+GRANULARITIES = ("hour", "day", "week", "month", "total")
+# What may be grouped by: its column, and how its values are written.
+GROUPS: dict[str, tuple[str, str | None]] = {
+    "project": ("project_id", "prj"),
+    "workload": ("workload_id", "wkl"),
+    "connection": ("connection_id", "con"),
+    "provider": ("provider", None),
+    "model": ("model", None),
+    "tier": ("tier", None),
+    "service_tier": ("service_tier", None),
+}
+FILTERS = ("project", "workload", "connection", "provider", "model")
+KNOWN = [f"known_{name}" for name in COUNTED]
+PARTS = [f"{kind}_{term}_ug" for kind in ("central", "mean") for term in TERMS]
+SUMS = [*COUNTED, *KNOWN, "energy_uwh", *PARTS]
+
+
+class TooManyRows(Problem):
+    """The answer would have too many rows."""
+
+    status = 400
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which usage, over which time [start, end), in which steps, and by what it is told apart."""
+
+    organization_id: str
+    start: datetime
+    end: datetime
+    granularity: str = "total"
+    group_by: tuple[str, ...] = ()
+    filters: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Row:
+    """The sums of one group in one step of time. A count is None where no event of the group states it."""
+
+    starts_at: datetime | None
+    group: dict[str, str | None]
+    counts: dict[str, int | None]
+    energy_uwh: int
+    central_ug: int
+    mean_ug: int
+    bounds_ug: Bounds
+
+
+def summarize(question: Question, now: datetime) -> list[Row]:
+    """Rows by time, then group. Groups without usage are not there. Raises TooManyRows."""
+    groups: dict[tuple[Any, ...], list[_Sums]] = {}
+    for sums in _rows(question, now):
+        groups.setdefault(sums.key, []).append(sums)
+    spreads = _spreads({sums.combination for parts in groups.values() for sums in parts if sums.combination})
+    return [_row(question, key, parts, spreads) for key, parts in groups.items()]
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What one row of SQL says: of one group, in one step of time, of one combination."""
+
+    key: tuple[Any, ...]
+    combination: UUID | None
+    counts: Sequence[int]  # of COUNTED, then of KNOWN
+    energy: int
+    parts: Sequence[int]  # of PARTS
+
+
+def _rows(question: Question, now: datetime) -> Iterable[_Sums]:
+    statement, parameters = _statement(question, now)
+    width = 1 + len(question.group_by)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found = cursor.fetchmany(MOST_ROWS + 1)
+    if len(found) > MOST_ROWS:
+        raise TooManyRows("Ask for a shorter time, larger steps or fewer groups.")
+    counted = width + 1 + 2 * len(COUNTED)
+    for row in found:
+        yield _Sums(row[:width], row[width], row[width + 1 : counted], row[counted], row[counted + 1 :])
+
+
+def _statement(question: Question, now: datetime) -> tuple[sql.Composed, dict[str, Any]]:
+    by_days = question.granularity != "hour" and is_by_days(question.start, question.end, now)
+    table = "emissions_usageday" if by_days else "emissions_usagehour"
+    step: sql.Composable = sql.SQL("NULL::timestamptz")
+    if question.granularity != "total":
+        step = sql.SQL("date_trunc({}, usage.starts_at, 'UTC')").format(sql.Literal(question.granularity))
+    columns = [sql.Identifier(_table_of(name), GROUPS[name][0]) for name in question.group_by]
+    conditions = [
+        sql.SQL("usage.{} = {}").format(sql.Identifier(GROUPS[name][0]), sql.Placeholder(name))
+        for name in question.filters
+    ]
+    statement = sql.SQL(
+        """SELECT {keys}, usage.combination_id, {sums}
+        FROM {table} AS usage
+        LEFT JOIN emissions_factorcombination AS combination ON combination.id = usage.combination_id
+        WHERE usage.organization_id = %(organization)s AND usage.starts_at >= %(start)s AND usage.starts_at < %(end)s {filters}
+        GROUP BY {keys}, usage.combination_id
+        HAVING sum(usage.events) > 0
+        ORDER BY {keys}"""
+    ).format(
+        keys=sql.SQL(", ").join([step, *columns]),
+        sums=sql.SQL(", ").join(
+            sql.SQL("sum(usage.{})::bigint").format(sql.Identifier(name)) for name in SUMS
+        ),
+        table=sql.Identifier(table),
+        filters=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
+    )
+    values = {name: decode(value) if GROUPS[name][1] else value for name, value in question.filters.items()}
+    span = {"organization": decode(question.organization_id), "start": question.start, "end": question.end}
+    return statement, span | values
+
+
+def _table_of(group: str) -> str:
+    return "combination" if group == "tier" else "usage"
+
+
+def is_by_days(start: datetime, end: datetime, now: datetime) -> bool:
+    """Days answer where the span is whole days; nothing is later than now, so a span that ends now ends with its day."""
+    return _is_midnight(start) and (end >= now or _is_midnight(end))
+
+
+def _is_midnight(instant: datetime) -> bool:
+    return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) == instant
+
+
+def _row(question: Question, key: tuple[Any, ...], parts: list[_Sums], spreads: dict[UUID, Spread]) -> Row:
+    counts = [sum(column) for column in zip(*(sums.counts for sums in parts), strict=True)]
+    totals, known = counts[: len(COUNTED)], counts[len(COUNTED) :]
+    central, mean = slice(0, len(TERMS)), slice(len(TERMS), None)
+    return Row(
+        starts_at=key[0],
+        group={name: _written(name, value) for name, value in zip(question.group_by, key[1:], strict=True)},
+        counts={
+            name: total if stated else None
+            for name, total, stated in zip(COUNTED, totals, known, strict=True)
+        },
+        energy_uwh=sum(sums.energy for sums in parts),
+        central_ug=sum(sum(sums.parts[central]) for sums in parts),
+        mean_ug=sum(sum(sums.parts[mean]) for sums in parts),
+        bounds_ug=bounds(
+            (spreads[sums.combination], dict(zip(TERMS, sums.parts[mean], strict=True)))
+            for sums in parts
+            if sums.combination
+        ),
+    )
+
+
+def _written(group: str, value: Any) -> str | None:
+    prefix = GROUPS[group][1]
+    return encode(prefix, value) if prefix and value is not None else value
+
+
+def _spreads(names: set[UUID]) -> dict[UUID, Spread]:
+    return {name: spread for name in names if (spread := _spread(name))}
+
+
+@lru_cache(maxsize=4096)
+def _spread(name: UUID) -> Spread:
+    """What the figures of a combination are uncertain by. Combinations are final, so one is read once a process."""
+    row = FactorCombination.objects.select_related("factors").get(pk=name)
+    key = CombinationKey(row.tier, row.mode, row.model_row, row.service_class, row.hosting)  # type: ignore[arg-type]
+    return factor_set(row.factors).combine(key).spread

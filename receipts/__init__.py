@@ -1,0 +1,1 @@
+"""Retired credits and signed receipts that anyone can verify."""

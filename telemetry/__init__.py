@@ -1,0 +1,1 @@
+"""The ledger of tokens: polled, deduplicated, revised and never edited."""

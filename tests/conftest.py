@@ -1,0 +1,81 @@
+"""The database as production has it: tables made and emptied by their owner, tests run as `carbon_app`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, connections
+from psycopg import sql
+from rest_framework.test import APIClient
+
+from carbon_site import throttles
+from projects import tenancy
+from projects.models import Organization
+from tests import make
+from tests.sandbox import sandbox  # noqa: F401  # a fixture
+
+NAME = "test_carbon"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
+    """A database of its own, migrated by the owner of the tables; the tests' connection is the app's."""
+    with django_db_blocker.unblock():
+        _run(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)", f"CREATE DATABASE {NAME}")
+        for alias in ("default", "owner"):
+            connections[alias].close()
+            connections.settings[alias]["NAME"] = connections[alias].settings_dict["NAME"] = NAME
+        call_command("migrate", verbosity=0)
+        connections["owner"].close()
+        connection.ops.execute_sql_flush = _flush_as_owner  # type: ignore[method-assign, assignment]
+        yield
+        connections["default"].close_pool()  # type: ignore[attr-defined]
+        _run(f"DROP DATABASE {NAME} WITH (FORCE)")
+
+
+def _run(*statements: str) -> None:
+    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
+        for statement in statements:
+            owner.execute(statement)
+
+
+def _flush_as_owner(statements: list[str]) -> None:
+    """The app may not truncate; and what is append-only for it is not for a test."""
+    with psycopg.connect(settings.DATABASE_OWNER_URL, dbname=NAME) as owner:
+        for statement in statements:
+            owner.execute(sql.SQL(statement))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counters() -> Iterator[None]:
+    """Rate limits of one test do not count in the next."""
+    yield
+    redis = throttles.counters()
+    if keys := list(redis.scan_iter("throttle:*")):
+        redis.delete(*keys)
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    """An organisation that this test's connection has been told of."""
+    organization = make.organization("acme")
+    tenancy.enter_organization(organization.pk)
+    return organization
+
+
+@pytest.fixture
+def admin(acme: Organization) -> APIClient:
+    return make.client(acme, role="admin", scope="write")
+
+
+@pytest.fixture
+def member(acme: Organization) -> APIClient:
+    return make.client(acme, role="member", scope="write")
+
+
+@pytest.fixture
+def auditor(acme: Organization) -> APIClient:
+    return make.client(acme, role="auditor")
