@@ -10,7 +10,7 @@ PORT ?= 8000
 .PHONY: run test prove bench check fix lock
 
 run: .venv/.run  ## Start everything on this machine; Ctrl-C stops it
-	@$(BIN)/python manage.py up --port $(PORT)
+	@$(BIN)/python manage.py up --demo --port $(PORT)
 
 test: .venv/.dev  ## All tests, on a real PostgreSQL and a real Redis
 	$(BIN)/python -m pytest -m "not proof" $(ARGS)
@@ -27,7 +27,7 @@ check: .venv/.dev  ## What needs no server: format, lint, imports, types, OpenAP
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 	$(BIN)/python manage.py check --fail-level WARNING
-	$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
+	LOG_LEVEL=ERROR $(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
 	diff tests/openapi.yaml .venv/openapi.yaml
 

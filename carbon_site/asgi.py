@@ -13,7 +13,9 @@ from django.conf import settings
 from django.db import connections
 
 from carbon_site.bridge import Bridge, Message, Receive, Send
+from carbon_site.checks import insist
 
+insist()
 bridge = Bridge(handler, threads=settings.WEB_THREADS, max_body=settings.MAX_BODY)
 
 

@@ -75,6 +75,9 @@ def logging_config(*, level: str, form: str) -> None:
             },
             "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["console"], "level": level},
-            "loggers": {"httpx": {"level": "WARNING"}},  # it logs each address asked for
+            "loggers": {
+                "httpx": {"level": "WARNING"},  # it logs each address asked for
+                "django.request": {"level": "ERROR"},  # a 4xx has its line already
+            },
         }
     )

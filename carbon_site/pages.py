@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from carbon_site import demo
 from carbon_site.api import FRAMEWORK
 from carbon_site.problems import Problem
 
@@ -14,7 +15,15 @@ POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';
 
 def landing(request: HttpRequest) -> HttpResponse:
     """What this is, and the ways in."""
-    return _page(request, "carbon/landing.html", {"local": settings.LOCAL})
+    return _page(
+        request,
+        "carbon/landing.html",
+        {
+            "local": settings.LOCAL,
+            "demo": demo.kept() if settings.LOCAL else {},
+            "base": settings.PUBLIC_BASE_URL,
+        },
+    )
 
 
 def problem(request: HttpRequest, slug: str) -> HttpResponse:

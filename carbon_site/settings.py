@@ -46,6 +46,8 @@ ELSEWHERE = {  # where `up` has not written an address: nobody listens, or the w
     "owner": f"postgresql://nobody@/carbon?host={STATE_DIR}",
     "redis": f"unix://{STATE_DIR}/redis.sock",
     "openai": "https://api.openai.com/v1",
+    "clerk": "",
+    "parties": "",
 }
 
 
@@ -79,12 +81,14 @@ def database(url: str, **options: Any) -> dict[str, Any]:
     return config
 
 
-ROLE = {"options": "-c role=carbon_app"} if DATABASE_URL == DATABASE_OWNER_URL else {}
+# No statement of ours takes longer; one that does is a mistake, or asks for nobody who still listens.
+LIMITS = f"-c statement_timeout={env.int('STATEMENT_TIMEOUT_MS', default=45_000)}"
+ROLE = " -c role=carbon_app" if DATABASE_URL == DATABASE_OWNER_URL else ""
 DATABASES = {
     "default": database(
         DATABASE_URL,
         pool={"min_size": 1, "max_size": DATABASE_POOL, "timeout": 5, "reset": forget_organization},
-        **ROLE,
+        options=LIMITS + ROLE,
     ),
     # Has the tables: `migrate` and the set-up of tests, nothing else.
     "owner": database(DATABASE_OWNER_URL) | {"TEST": {"MIRROR": "default"}},
@@ -161,9 +165,9 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
-CLERK_ISSUER = env.str("CLERK_ISSUER", default="").rstrip("/")
+CLERK_ISSUER = (env.str("CLERK_ISSUER", default="") or running("clerk")).rstrip("/")
 CLERK_JWKS_URL = env.str("CLERK_JWKS_URL", default="")
-CLERK_AUTHORIZED_PARTIES = env.list("CLERK_AUTHORIZED_PARTIES", default=[])
+CLERK_AUTHORIZED_PARTIES = env.list("CLERK_AUTHORIZED_PARTIES", default=[]) or running("parties").split()
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="") or running("openai")
 SECRET_STORE = env.str("SECRET_STORE", default="local")
 SECRET_STORE_KEY = env.str("SECRET_STORE_KEY", default="")

@@ -6,10 +6,11 @@ from django.db import models
 from django.db.models import Q
 
 from carbon_site.ids import PrefixedIdField
+from emissions import methodology
 from projects.tenancy import OrganizationOwned, OrganizationQuerySet
 from telemetry.models import Heavy
 
-TERMS = ("output", "input_uncached", "cache_read", "cache_write", "cache_write_long", "kv")
+TERMS = methodology.TERMS["event"]
 STATISTICS = ("central", "mean")
 COUNTED = ("input_uncached", "cache_read", "cache_write", "cache_write_long", "output", "requests")
 

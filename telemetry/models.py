@@ -14,6 +14,18 @@ from projects.tenancy import OrganizationOwned, OrganizationQuerySet
 TRAILING = timedelta(hours=6)  # read again each time: providers' buckets grow for a while
 
 
+COUNTS = [
+    "input_uncached",
+    "cache_read",
+    "cache_write",
+    "cache_write_long",
+    "output",
+    "reasoning",
+    "requests",
+    "quantity",
+]
+
+
 class Heavy(OrganizationOwned):
     """Base of the tables that grow without end: no foreign key into or out of them, so that they can be split by month."""
 
@@ -98,6 +110,15 @@ class TelemetryEvent(Heavy):
             ),
             models.UniqueConstraint(
                 name="revisions_are_numbered", fields=["organization", "starts_at", "identity", "revision"]
+            ),
+            models.CheckConstraint(
+                name="counts_are_not_negative",
+                condition=Q(*[Q(**{f"{name}__gte": 0}) | Q(**{name: None}) for name in COUNTS]),
+            ),
+            models.CheckConstraint(
+                name="the_long_part_is_a_part_of_what_was_written",
+                condition=Q(cache_write_long=None)
+                | Q(cache_write__isnull=False, cache_write_long__lte=models.F("cache_write")),
             ),
             models.CheckConstraint(
                 name="a_revision_is_superseded_later",

@@ -4,10 +4,11 @@ Their data stay in the state folder; they end with us, however we end. Knows no 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from carbon_site.embedded import postgres, redis_server
 from carbon_site.embedded.children import Child, Unable, child
@@ -26,13 +27,18 @@ class Services:
 
 @contextmanager
 def services(
-    state: Path, *, database: bool = True, redis: bool = True, durable: bool = True
+    state: Path,
+    *,
+    database: bool = True,
+    redis: bool = True,
+    durable: bool = True,
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Services]:
-    """Start what is asked for in a claimed state folder, and note the addresses there. Raises Unable.
+    """Start what is asked for in a claimed state folder, and note the addresses there, and those that run `also`. Raises Unable.
 
     What is not `durable` is faster, and lost with the machine: for tests.
     """
-    running = Services([], {})
+    running = Services([], dict(also))
     with ExitStack() as stack:
         if database:
             running.children.append(stack.enter_context(postgres.server(state, durable=durable)))

@@ -123,18 +123,24 @@ def _query(family: str, start: datetime, end: datetime) -> dict[str, Any]:
 
 
 def _tokens(said: dict[str, Any]) -> dict[str, Any]:
-    """The disjoint classes. What is not said stays None: without cached counts the whole input is uncached."""
+    """The disjoint classes. What is not said stays None: without cached counts the whole input is uncached.
+
+    The total is the authority: classes that do not sum to it are not believed, nor a part that is more than its whole.
+    """
     total, read, written = (
         said.get(f"input_{name}") for name in ("tokens", "cached_tokens", "cache_write_tokens")
     )
-    uncached = said.get("input_uncached_tokens")
-    if uncached is None and total is not None:
-        uncached = total - (read or 0) - (written or 0)
+    uncached, long = said.get("input_uncached_tokens"), said.get("input_cache_write_12h_tokens")
+    cached = (read or 0) + (written or 0)
+    if total is not None and (cached > total or uncached not in (None, total - cached)):
+        read, written, cached = None, None, 0
+    if long is not None and (written is None or long > written):
+        long = None
     return {
-        "input_uncached": uncached,
+        "input_uncached": uncached if total is None else total - cached,
         "cache_read": read,
         "cache_write": written,
-        "cache_write_long": said.get("input_cache_write_12h_tokens"),
+        "cache_write_long": long,
         "output": said.get("output_tokens"),
     }
 

@@ -1,13 +1,16 @@
 """Everything on one machine: what is not configured from outside, the web server and one worker, until Ctrl-C."""
 
+import json
 import os
 import signal
 import socket
 import sys
 import time
+from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any, NoReturn
 
 import redis
@@ -27,28 +30,38 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument(
+            "--demo",
+            action=BooleanOptionalAction,
+            default=False,
+            help="with the sandbox and its organisation",
+        )
 
-    def handle(self, *, port: int, **_: Any) -> None:
+    def handle(self, *, port: int, demo: bool, **_: Any) -> None:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, leave)
         os.environ.setdefault("PUBLIC_BASE_URL", f"http://localhost:{port}")
         try:
             with ExitStack() as stack:
-                servers, ours = start(stack, port)
+                servers, ours = start(stack, port, demo)
                 print(places(port), flush=True)
                 watch(servers, ours)
         except Unable as error:
             raise SystemExit(str(error)) from error
 
 
-def start(stack: ExitStack, port: int) -> tuple[list[Child], list[Child]]:
+def start(stack: ExitStack, port: int, demo: bool) -> tuple[list[Child], list[Child]]:
     """The embedded servers, and what needs them. Each after what it needs; the stack stops them in reverse. Raises Unable."""
     stack.enter_context(claim(settings.STATE_DIR))
     insist_free(port)
+    world = [sandbox(stack)] if demo else []
     configured = os.environ.get
     running = stack.enter_context(
         services(
-            settings.STATE_DIR, database=not configured("DATABASE_URL"), redis=not configured("REDIS_URL")
+            settings.STATE_DIR,
+            database=not configured("DATABASE_URL"),
+            redis=not configured("REDIS_URL"),
+            also=addresses_of(world[0]) if world else {},
         )
     )
     with python("migrate", "manage.py", "migrate", "--no-input", "--verbosity", "0") as migration:
@@ -58,7 +71,27 @@ def start(stack: ExitStack, port: int) -> tuple[list[Child], list[Child]]:
     worker = stack.enter_context(python("worker", "-m", "carbon_site.worker", patience=JOBS_GRACE))
     web = stack.enter_context(python("web", *uvicorn(port), patience=GRACE + 5))
     web.wait_until(lambda: is_live(port))
-    return running.children, [worker, web]
+    if demo:
+        with python("demo", "manage.py", "demo") as demonstration:
+            demonstration.finish()
+    return [*world, *running.children], [worker, web]
+
+
+def sandbox(stack: ExitStack) -> Child:
+    """The outside world in a box. What it says, its address first, stands in its log."""
+    log = settings.STATE_DIR / "sandbox.log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "carbon_site.sandbox", "--state", settings.STATE_DIR / "sandbox.json"]
+    running = stack.enter_context(child("sandbox", command, cwd=settings.BASE_DIR, log=log))
+    running.wait_until(lambda: log.exists() and "\n" in log.read_text())
+    return running
+
+
+def addresses_of(world: Child) -> dict[str, str]:
+    """Where the sandbox plays whom, by the names under which settings look for it."""
+    said = json.loads((world.log or Path()).read_text().splitlines()[0])["environment"]
+    names = {"openai": "OPENAI_BASE_URL", "clerk": "CLERK_ISSUER", "parties": "CLERK_AUTHORIZED_PARTIES"}
+    return {name: said[variable] for name, variable in names.items()}
 
 
 def python(name: str, *arguments: str, patience: float = 15) -> AbstractContextManager[Child]:
