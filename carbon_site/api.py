@@ -17,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 from carbon_site import throttles
 from carbon_site.problems import Problem
 from carbon_site.requests import current_request_id
+from carbon_site.serializers import Schema
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -42,6 +43,8 @@ class InternalError(Problem):
 
 class ServiceView(APIView):
     """Base of every endpoint: the address is counted first, then comes the credential."""
+
+    schema = Schema()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.format_kwarg = self.get_format_suffix(**kwargs)
@@ -208,14 +211,32 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 
 def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Say in the schema that any operation may answer with a problem instead."""
-    result["components"].setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
-    answer = {
-        "description": "A problem (RFC 9457).",
-        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    """Say in the schema with which problems each operation may answer."""
+    components = result["components"]
+    components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+    components["responses"] = {
+        "Problem": {
+            "description": "A problem (RFC 9457).",
+            "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
     }
-    for path in result["paths"].values():
-        for operation in path.values():
-            if isinstance(operation, dict) and "responses" in operation:
-                operation["responses"]["default"] = answer
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            for code in sorted(refusals(path, method, operation)):
+                operation["responses"].setdefault(code, {"$ref": "#/components/responses/Problem"})
     return result
+
+
+def refusals(path: str, method: str, operation: dict[str, Any]) -> set[str]:
+    """The statuses of the problems that an operation may answer with."""
+    asked = {parameter["name"] for parameter in operation.get("parameters", ())}
+    is_ours, makes = "security" in operation, "Idempotency-Key" in asked
+    when = {
+        "400 406 429 5XX": True,
+        "401 403": is_ours,
+        "402": makes,
+        "404": makes or "{" in path or "cursor" in asked,  # a new thing may name what is not there
+        "409 422": is_ours and method != "get",
+        "413 415": "requestBody" in operation,
+    }
+    return {code for codes, may_happen in when.items() if may_happen for code in codes.split()}

@@ -6,11 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from carbon_site.ids import MalformedId, decode
+from carbon_site.ids import ALPHABET, LENGTH, MalformedId, decode
+from carbon_site.units import grams
 
+STATISTICS = ("low", "central", "high", "mean")
 UNENCODED_PLUS = re.compile(r"T[\d:.]+ \d\d:?\d\d$")
 
 
@@ -32,7 +36,46 @@ class IdField(serializers.CharField):
         return word
 
 
-@extend_schema_field({"type": "string"})
+class Schema(AutoSchema):
+    """How the schema describes an endpoint: an id in its address is a prefixed word, where the database has a uuid."""
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = super()._resolve_path_parameters(variables)
+        for parameter in found:
+            if parameter["name"] == "id":
+                parameter.pop("description", None)
+                parameter["schema"] = id_schema(self.view.model._meta.pk.prefix)
+        return found
+
+
+def id_schema(prefix: str) -> dict[str, str]:
+    return {"type": "string", "pattern": f"^{prefix}_[0-7][{ALPHABET}]{{{LENGTH - 1}}}$"}
+
+
+class IdFieldSchema(OpenApiSerializerFieldExtension):
+    """How the schema describes an id."""
+
+    target_class = IdField
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, str]:
+        return id_schema(self.target.prefix)
+
+
+class ListSchema(OpenApiSerializerFieldExtension):
+    """How the schema describes a list in a body: also by how long it may be."""
+
+    target_class = serializers.ListSerializer
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        rows = self.target
+        schema: dict[str, Any] = auto_schema._map_serializer_field(rows, direction, bypass_extensions=True)
+        if direction == "request":
+            bounds = {"minItems": 0 if rows.allow_empty else 1, "maxItems": rows.max_length}
+            schema |= {name: bound for name, bound in bounds.items() if bound}
+        return schema
+
+
+@extend_schema_field({"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"})
 class TextField(serializers.CharField):
     """One line of text: composed (NFC), trimmed, without control characters, at most `max_length` characters."""
 
@@ -125,7 +168,25 @@ class JobSerializer(serializers.Serializer):
     state = serializers.ChoiceField(["queued", "running", "done", "failed"], read_only=True)
     done = serializers.IntegerField(read_only=True)
     total = serializers.IntegerField(read_only=True, allow_null=True, help_text="Null: not known yet.")
-    result = serializers.JSONField(read_only=True, allow_null=True)
+    result = serializers.JSONField(read_only=True)
     error = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+
+@extend_schema_field(
+    {
+        "type": ["object", "null"],
+        "properties": {word: {"type": "number"} for word in STATISTICS},
+        "required": list(STATISTICS),
+    }
+)
+class MassField(serializers.Field):
+    """The four `*_ug` columns of a row; on the wire grams of CO2e as plain numbers, or null where there is no figure."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(source="*", read_only=True, **options)
+
+    def to_representation(self, row: Any) -> dict[str, float] | None:
+        figures = {word: getattr(row, f"{word}_ug") for word in STATISTICS}
+        return None if None in figures.values() else {word: grams(figure) for word, figure in figures.items()}

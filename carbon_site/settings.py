@@ -111,6 +111,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.postgres",
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
@@ -211,6 +212,7 @@ SPECTACULAR_SETTINGS = {
 
 ADDRESS_REQUESTS_PER_MINUTE = env.int("ADDRESS_REQUESTS_PER_MINUTE", default=600)
 ADDRESS_FAILED_CREDENTIALS_PER_MINUTE = env.int("ADDRESS_FAILED_CREDENTIALS_PER_MINUTE", default=20)
+CLOSE_PERIOD_AFTER = timedelta(hours=env.int("CLOSE_PERIOD_AFTER_HOURS", default=48))
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 JOBS_KEPT = timedelta(days=30)
 

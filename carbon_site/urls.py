@@ -11,6 +11,7 @@ api = [
     path("", include("connections.urls")),
     path("", include("telemetry.urls")),
     path("", include("emissions.urls")),
+    path("", include("billing.urls")),
 ]
 
 urlpatterns = [

@@ -19,7 +19,7 @@ from arq import Retry, cron, func
 from arq.connections import RedisSettings
 from arq.cron import CronJob
 from arq.typing import WorkerCoroutine
-from arq.worker import Function, run_worker
+from arq.worker import Function, Worker
 from asgiref.sync import sync_to_async
 from redis import exceptions
 from redis.asyncio import retry
@@ -31,6 +31,7 @@ django.setup()
 from django.conf import settings
 from django.db import close_old_connections, connection, connections
 
+from billing.tasks import CLOSES
 from carbon_site.checks import insist
 from carbon_site.logs import redact, redact_value
 from carbon_site.models import TaskFailure
@@ -40,18 +41,22 @@ from projects import tenancy
 from telemetry.tasks import POLLS, SYNCS
 
 # Every recurring job there is, in UTC: {"hour": 1, "minute": 30}.
-SCHEDULE: dict[str, dict[str, int]] = {}
+SCHEDULE: dict[str, dict[str, int]] = {
+    "telemetry.poll_usage": {"minute": 5},
+    "billing.close_periods": {"minute": 35},
+}
 
 # What `manage.py job` does in the foreground, one sweep after the other.
 JOBS: dict[str, tuple[Sweep, ...]] = {
     "poll": (POLLS, SYNCS),
     "reconcile": (),
-    "close": (),
+    "close": (CLOSES,),
     "audit": (),
 }
 
 TIMEOUT = 45  # seconds; all tasks have the same, as a killed worker's jobs wait for the longest one there is
 DEATHS = 2  # how many workers may die of a job before it is given up; its row waits for the next sweep
+REDIS_AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 Call = tuple[list[Any], dict[str, Any]]  # arguments by place and by name
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -154,14 +159,32 @@ def tries(task: Task) -> int:
     return 1 + task.max_retries + DEATHS
 
 
+class SteadyWorker(Worker):
+    """ARQ's worker, but a connection to Redis that breaks does not end it, whatever it was just asking."""
+
+    async def _poll_iteration(self) -> None:
+        try:
+            await super()._poll_iteration()
+        except (*REDIS_AWAY, exceptions.WatchError) as error:  # that is: away while a key was watched
+            log.warning("worker.redis_away", error=repr(error))
+            await asyncio.sleep(1)
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        try:
+            await super().start_jobs(job_ids)
+        except (*REDIS_AWAY, exceptions.WatchError):
+            self._release_sem_dec_counter_on_complete()  # the place that was taken for the job in question
+            raise
+
+
 def redis_settings(url: str) -> RedisSettings:
-    """A Redis that is away for half a minute does not end the worker."""
+    """With patience: a job that ends while Redis is away for half a minute is done, and not done again."""
     plain = RedisSettings.from_dsn(url)
     return replace(
         plain,
         password=plain.password and unquote(plain.password),
         retry=retry.Retry(ExponentialBackoff(cap=1, base=0.05), 30),
-        retry_on_error=[exceptions.ConnectionError, exceptions.TimeoutError, OSError],
+        retry_on_error=list(REDIS_AWAY),
         retry_on_timeout=True,
     )
 
@@ -196,6 +219,12 @@ class WorkerSettings:
     timezone = UTC
 
 
+def make_worker(**changes: Any) -> SteadyWorker:
+    """A worker with these settings, but for the `changes`."""
+    plain = {name: value for name, value in vars(WorkerSettings).items() if not name.startswith("_")}
+    return SteadyWorker(**plain | changes)
+
+
 def main() -> None:
     parser = ArgumentParser(prog="python -m carbon_site.worker", description=__doc__)
     parser.add_argument(
@@ -206,8 +235,7 @@ def main() -> None:
     logging.getLogger("arq").setLevel(logging.WARNING)  # how each job went is a line of ours
     pool = connections.settings["default"]["OPTIONS"]["pool"]
     pool["max_size"] = settings.WORKER_MAX_JOBS  # one for each thread
-    cron_jobs = WorkerSettings.cron_jobs if queue == QUEUE else []
-    run_worker(WorkerSettings, queue_name=queue, cron_jobs=cron_jobs)  # type: ignore[arg-type]  # takes `start` for a method
+    make_worker(queue_name=queue, cron_jobs=ticks(SCHEDULE if queue == QUEUE else {})).run()
     connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's connections have it
 
 

@@ -176,11 +176,11 @@ def _written(group: str, value: Any) -> str | None:
 
 
 def _spreads(names: set[UUID]) -> dict[UUID, Spread]:
-    return {name: spread for name in names if (spread := _spread(name))}
+    return {name: spread for name in names if (spread := spread_of(name))}
 
 
 @lru_cache(maxsize=4096)
-def _spread(name: UUID) -> Spread:
+def spread_of(name: UUID) -> Spread:
     """What the figures of a combination are uncertain by. Combinations are final, so one is read once a process."""
     row = FactorCombination.objects.select_related("factors").get(pk=name)
     key = CombinationKey(row.tier, row.mode, row.model_row, row.service_class, row.hosting)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,6 +18,8 @@ from emissions.models import CarbonFactors, UsageDay
 from emissions.publish import factor_set, newest
 from emissions.summary import Question, summarize
 from telemetry.coverage import coverage
+
+IN_ONE_PAGE = [OpenApiParameter(name, exclude=True) for name in ("cursor", "limit")]
 
 
 class SummaryViewSet(OrganizationViewSet):
@@ -82,7 +84,7 @@ class EstimateViewSet(PublicViewSet):
 
     serializer_class = serializers.EstimateBatchSerializer
 
-    @extend_schema(responses=serializers.EstimatesSerializer)
+    @extend_schema(responses={200: serializers.EstimatesSerializer})
     def create(self, request: Request) -> Response:
         """What usage would emit, by the newest factors: up to 1000 rows, each with its interval, and their total with its own."""
         rows = valid(self.get_serializer(data=request.data))["rows"]
@@ -112,8 +114,8 @@ class FactorsViewSet(ListModelMixin, PublicViewSet):
         headers = {"ETag": f'"{factors.sha256}"', "Cache-Control": "public, max-age=31536000, immutable"}
         return HttpResponse(factors.document, content_type="application/json", headers=headers)
 
-    @extend_schema(responses=serializers.ModelMappingSerializer(many=True))
+    @extend_schema(responses=serializers.ModelMappingSerializer(many=True), parameters=IN_ONE_PAGE)
     def models(self, request: Request) -> Response:
-        """Which model counts as which tier, in the newest set."""
-        rows = list(factor_set(newest()).models.values())
-        return Response(serializers.ModelMappingSerializer(rows, many=True).data)
+        """Which model counts as which tier, in the newest set: all in one page."""
+        rows = serializers.ModelMappingSerializer(factor_set(newest()).models.values(), many=True).data
+        return Response({"results": rows, "next": None, "previous": None})

@@ -6,16 +6,20 @@ from typing import Any
 from django.db.transaction import atomic
 from rest_framework.test import APIClient
 
+from billing.close import make_periods
+from billing.models import BillingPeriod
 from carbon_site.ids import new_id
 from carbon_site.secret_store import secret_store
 from connections.models import ProviderConnection
 from connections.providers import Page, UsageRow, identity
+from emissions import methodology
 from projects import api_keys, organizations, services, tenancy
 from projects.entitlements import FREE, Grant
 from projects.models import Job, Organization, Project, Workload
 from telemetry import ingest
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+TERMS = methodology.TERMS["event"]
 READ_FROM = datetime(2026, 9, 1, tzinfo=UTC)
 
 
@@ -56,6 +60,11 @@ def project(organization: Organization, name: str = "Search") -> Project:
         return services.create_project(
             organization_id=organization.pk, project_id=new_id("prj"), name=name, now=NOW
         )
+
+
+def default_project(organization: Organization) -> Project:
+    with tenancy.organization(organization.pk):
+        return Project.objects.for_organization(organization.pk).get(is_default=True)
 
 
 def workload(project: Project, name: str = "Batch", **columns: Any) -> Workload:
@@ -115,3 +124,10 @@ def record(source: ProviderConnection, *rows: UsageRow, family: str = "completio
     raw = repr(rows).encode()
     with tenancy.organization(source.organization_id), atomic():
         return ingest.record(source, family, Page(raw, list(rows), None))
+
+
+def period(organization: Organization) -> BillingPeriod:
+    """The period of this month, open."""
+    with tenancy.organization(organization.pk):
+        make_periods(organization_id=organization.pk, now=NOW)
+        return BillingPeriod.unscoped.latest("month")

@@ -84,6 +84,9 @@ class Provider(Protocol):
     ) -> AsyncIterator[Page]:
         """Usage within [start, end) page by page; from the cursor `after` of the same query, if given."""
 
+    def rows(self, family: str, said: Any) -> list[UsageRow]:
+        """The rows of a page, from its JSON alone: a page that was kept says the same for ever."""
+
     def query_hash(self, family: str, start: datetime, end: datetime) -> str:
         """The name of the query that a cursor belongs to."""
 

@@ -73,7 +73,10 @@ class OpenAI:
             more, before, after = said["has_more"], after, said["next_page"]
             if more and after in (None, before):
                 raise ProviderUnavailable("more pages, but no way to them")
-            yield Page(raw, [self._row(family, start_time, row) for start_time, row in _rows(said)], after)
+            yield Page(raw, self.rows(family, said), after)
+
+    def rows(self, family: str, said: Any) -> list[UsageRow]:
+        return [self._row(family, start, row) for start, row in _rows(said)]
 
     def query_hash(self, family: str, start: datetime, end: datetime) -> str:
         text = json.dumps([self.account, family, _query(family, start, end)], sort_keys=True)

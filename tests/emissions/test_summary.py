@@ -312,7 +312,7 @@ class TestFactors:
         assert client.get("/api/v1/factors/none").status_code == 404
 
     def test_say_which_model_counts_as_what(self, client):
-        rows = client.get("/api/v1/models").json()
+        rows = client.get("/api/v1/models").json()["results"]
 
         assert rows[-1]["evidence"] == 6
         assert {row["tier"] for row in rows} >= {"frontier", "large", "size"}

@@ -41,6 +41,7 @@ class TestEveryRoute:
             "api-keys": make.api_key(acme).row.pk,
             "jobs": make.job(acme).pk,
             "connections": make.connection(project).pk,
+            "billing": make.period(acme).pk,
         }
         with_an_id = [path for path in routes() if "{pk}" in path]
 

@@ -106,6 +106,17 @@ class TestSession:
         )
         assert person.get("/api/v1/api-keys").json()["results"][0]["hint"] == made["key"][-4:]
 
+    def test_sees_the_figures_that_a_key_sees(self, sandbox):
+        person = make.with_token(sandbox.sign(V2))
+        organization = Organization.objects.get(pk=person.get(ME).json()["organization"]["id"])
+        make.record(make.connection(make.default_project(organization)), make.usage_row(output=7, requests=1))
+        span = {"from": "2026-11-01", "to": "2026-11-25"}
+
+        seen = [client.get("/api/v1/emissions/summary", span).json() for client in (person, make.client(organization))]
+
+        assert seen[0] == seen[1]
+        assert seen[0]["results"][0]["output"] == 7
+
     def test_does_not_repeat_a_key_under_an_idempotency_key(self, sandbox):
         person = make.with_token(sandbox.sign(V2))
         ask = {"data": {"name": "once"}, "format": "json", "headers": {"Idempotency-Key": "k"}}

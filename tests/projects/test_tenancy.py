@@ -18,7 +18,9 @@ from telemetry.models import Heavy
 from tests import make
 
 OURS = ["carbon_site", "projects", "connections", "telemetry", "emissions", "billing", "receipts", "audit"]
-GLOBAL_MODELS = {"Organization", "StaffAction", "TaskFailure", "CarbonFactors", "FactorCombination"}
+GLOBAL_MODELS = {
+    "Organization", "StaffAction", "TaskFailure", "CarbonFactors", "FactorCombination", "CreditBatch",
+}  # fmt: skip
 EVERY_ORGANIZATION = {"credential look-up", "staff pages", "sweep"}  # of the six there may be, those in use
 
 

@@ -1,0 +1,22 @@
+"""Periods and adjustments over REST."""
+
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+
+from billing.models import BillingPeriod, PriorPeriodAdjustment
+from billing.serializers import AdjustmentSerializer, PeriodSerializer
+from carbon_site.api import OrganizationViewSet
+
+
+class PeriodViewSet(ListModelMixin, RetrieveModelMixin, OrganizationViewSet):
+    """Calendar months in UTC: open while usage may still arrive, then frozen, for ever."""
+
+    model = BillingPeriod
+    serializer_class = PeriodSerializer
+    ordering = ("-month", "-revision")
+
+
+class AdjustmentViewSet(ListModelMixin, OrganizationViewSet):
+    """Usage that came, or changed, after its month was closed. The month stays as it was frozen."""
+
+    model = PriorPeriodAdjustment
+    serializer_class = AdjustmentSerializer

@@ -1,0 +1,105 @@
+"""Retired credits: loaded once, then given out in milligrams, each to one period and never twice."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.backends.postgresql.psycopg_any import NumericRange
+
+from billing.models import BillingPeriod
+from carbon_site.problems import Conflict
+from carbon_site.transactions import transaction, transaction_required
+from receipts.models import Allocation, CreditBatch, block_id
+
+
+class SerialsKnown(Conflict):
+    """Some of these serial numbers were loaded before."""
+
+
+@dataclass(frozen=True)
+class Retired:
+    """What a registry says of credits that it has retired: serial numbers from and to, both included, one a tonne."""
+
+    registry: str
+    project: str
+    project_name: str
+    country: str
+    kind: str
+    vintage: int
+    block: str
+    serial_from: int
+    serial_to: int
+    retired_on: date
+    beneficiary: str
+    evidence_url: str
+    evidence_sha256: str
+
+    @property
+    def serials(self) -> NumericRange:
+        return NumericRange(self.serial_from, self.serial_to + 1)
+
+    @property
+    def tonnes(self) -> int:
+        return self.serial_to + 1 - self.serial_from
+
+
+def known_before(retired: Retired) -> list[CreditBatch]:
+    """Batches that hold some of the same serial numbers."""
+    same_block = CreditBatch.objects.filter(block_id=block_id(retired.registry, retired.block))
+    return list(same_block.filter(serials__overlap=retired.serials))
+
+
+@transaction
+def load_batches(batches: Iterable[Retired], *, is_demonstration: bool = False) -> list[CreditBatch]:
+    """Keep credits that were retired, all of them or none. The same serial number is refused for ever: raises SerialsKnown."""
+    return [_load(retired, is_demonstration) for retired in batches]
+
+
+@transaction_required
+def _load(retired: Retired, is_demonstration: bool) -> CreditBatch:
+    if others := known_before(retired):
+        raise SerialsKnown(
+            f"{retired.registry} {retired.block} {retired.serial_from}–{retired.serial_to} overlaps {others[0].pk}.",
+            object=str(others[0].pk),
+        )
+    columns: Mapping[str, Any] = vars(retired)
+    kept = {name: value for name, value in columns.items() if name not in ("serial_from", "serial_to")}
+    return CreditBatch.objects.create(
+        **kept,
+        block_id=block_id(retired.registry, retired.block),
+        serials=retired.serials,
+        is_demonstration=is_demonstration,
+    )
+
+
+@transaction_required
+def allocate(period: BillingPeriod, mg: int, *, is_demonstration: bool) -> list[Allocation]:
+    """Milligrams for a period, as intervals of the oldest vintages that are free; none at all where the pool is too short.
+
+    The batches are locked in one order until the commit, so that two periods never wait for each other.
+    """
+    batches = (
+        CreditBatch.objects.select_for_update()
+        .filter(is_demonstration=is_demonstration)
+        .order_by("vintage", "pk")
+    )
+    free = [batch for batch in batches if batch.free_mg]
+    if mg <= 0 or sum(batch.free_mg for batch in free) < mg:
+        return []
+    made = []
+    for batch in free:
+        if take := min(mg, batch.free_mg):
+            made.append(_take(period, batch, take))
+            mg -= take
+    return made
+
+
+@transaction_required
+def _take(period: BillingPeriod, batch: CreditBatch, mg: int) -> Allocation:
+    span = NumericRange(batch.allocated_mg, batch.allocated_mg + mg)
+    batch.allocated_mg += mg
+    batch.save(update_fields=["allocated_mg"])
+    return Allocation.objects.for_organization(period.organization_id).create(
+        organization_id=period.organization_id, period=period, batch=batch, span=span
+    )
