@@ -93,10 +93,8 @@ def _fix(period: BillingPeriod, total: frozen.MonthTotal, now: datetime) -> None
     period.factors = frozen.factors_of_month(period.organization_id, period.month)
     period.central_ug, period.mean_ug, period.energy_uwh = total.central_ug, total.mean_ug, total.energy_uwh
     period.low_ug, period.high_ug = (round(bound) for bound in total.bounds_ug)
-    tree = merkle.Tree()
-    for line in frozen.lines(period.organization_id, period.span):
-        tree.append(line)
-    period.root, period.events = tree.root(), tree.size
+    period.root = merkle.root_of(frozen.lines(period.organization_id, period.span))
+    period.events = frozen.row_count(period.organization_id, period.span)
     period.combinations = [asdict(sums) | {"combination": str(sums.combination)} for sums in total.sums]
     period.coverage = asdict(coverage(period.organization_id, period.span.start, period.span.end, now))
     period.retire_basis = organization.retire_basis

@@ -125,3 +125,8 @@ class PriorPeriodAdjustment(OrganizationOwned):
                 name="an_adjustment_goes_forward", condition=Q(until__gt=models.F("since"))
             ),
         ]
+
+    @property
+    def span(self) -> Period:
+        """The month that changed."""
+        return Period.month(self.month.year, self.month.month)

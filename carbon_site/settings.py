@@ -170,6 +170,8 @@ CLERK_ISSUER = (env.str("CLERK_ISSUER", default="") or running("clerk")).rstrip(
 CLERK_JWKS_URL = env.str("CLERK_JWKS_URL", default="")
 CLERK_AUTHORIZED_PARTIES = env.list("CLERK_AUTHORIZED_PARTIES", default=[]) or running("parties").split()
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="") or running("openai")
+RECEIPT_SIGNING_KEY = env.str("RECEIPT_SIGNING_KEY", default="")
+LOG_SIGNING_KEY = env.str("LOG_SIGNING_KEY", default="")
 SECRET_STORE = env.str("SECRET_STORE", default="local")
 SECRET_STORE_KEY = env.str("SECRET_STORE_KEY", default="")
 

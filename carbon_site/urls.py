@@ -12,11 +12,13 @@ api = [
     path("", include("telemetry.urls")),
     path("", include("emissions.urls")),
     path("", include("billing.urls")),
+    path("", include("receipts.urls")),
 ]
 
 urlpatterns = [
     path("", pages.landing),
     path("problems/<slug:slug>", pages.problem),
+    path("", include("receipts.public_urls")),
     path("api/v1/", include(api)),
     path(
         "api/schema/",

@@ -38,19 +38,21 @@ from carbon_site.models import TaskFailure
 from carbon_site.sweeps import Sweep
 from carbon_site.tasks import QUEUE, WIRE, Request, Task, registry
 from projects import tenancy
+from receipts.tasks import SETTLES
 from telemetry.tasks import POLLS, SYNCS
 
 # Every recurring job there is, in UTC: {"hour": 1, "minute": 30}.
 SCHEDULE: dict[str, dict[str, int]] = {
     "telemetry.poll_usage": {"minute": 5},
     "billing.close_periods": {"minute": 35},
+    "receipts.settle_periods": {"minute": 40},
 }
 
 # What `manage.py job` does in the foreground, one sweep after the other.
 JOBS: dict[str, tuple[Sweep, ...]] = {
     "poll": (POLLS, SYNCS),
     "reconcile": (),
-    "close": (CLOSES,),
+    "close": (CLOSES, SETTLES),
     "audit": (),
 }
 

@@ -17,6 +17,7 @@ from emissions.bounds import Bounds, bounds
 from emissions.models import TERMS, CarbonFactors, MonthFactors
 from emissions.publish import newest
 from emissions.summary import spread_of
+from telemetry.models import TelemetryEvent
 
 SQL = files("emissions") / "sql"
 FROZEN_LIST, SUMS, CHANGE_SINCE = (
@@ -64,6 +65,12 @@ def month_total(organization_id: str, period: Period) -> MonthTotal:
     with connection.cursor() as cursor:
         cursor.execute(SUMS, _parameters(organization_id, period))
         return MonthTotal([_sums(row) for row in cursor.fetchall()])
+
+
+def row_count(organization_id: str, period: Period) -> int:
+    """How many lines the frozen list has."""
+    events = TelemetryEvent.objects.for_organization(organization_id).current()
+    return int(events.within(period.start, period.end).count())
 
 
 @transaction_required

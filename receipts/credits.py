@@ -1,5 +1,6 @@
 """Retired credits: loaded once, then given out in milligrams, each to one period and never twice."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +11,9 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from billing.models import BillingPeriod
 from carbon_site.problems import Conflict
 from carbon_site.transactions import transaction, transaction_required
-from receipts.models import Allocation, CreditBatch, block_id
+from receipts import canonical
+from receipts.log import append, open_log
+from receipts.models import MILLIGRAMS_A_TONNE, Allocation, CreditBatch, LogHead, block_id
 
 
 class SerialsKnown(Conflict):
@@ -53,16 +56,18 @@ def known_before(retired: Retired) -> list[CreditBatch]:
 @transaction
 def load_batches(batches: Iterable[Retired], *, is_demonstration: bool = False) -> list[CreditBatch]:
     """Keep credits that were retired, all of them or none. The same serial number is refused for ever: raises SerialsKnown."""
-    return [_load(retired, is_demonstration) for retired in batches]
+    head = open_log()
+    return [_load(head, retired, is_demonstration) for retired in batches]
 
 
 @transaction_required
-def _load(retired: Retired, is_demonstration: bool) -> CreditBatch:
+def _load(head: LogHead, retired: Retired, is_demonstration: bool) -> CreditBatch:
     if others := known_before(retired):
         raise SerialsKnown(
             f"{retired.registry} {retired.block} {retired.serial_from}–{retired.serial_to} overlaps {others[0].pk}.",
             object=str(others[0].pk),
         )
+    body = _leaf(retired, is_demonstration)
     columns: Mapping[str, Any] = vars(retired)
     kept = {name: value for name, value in columns.items() if name not in ("serial_from", "serial_to")}
     return CreditBatch.objects.create(
@@ -70,7 +75,25 @@ def _load(retired: Retired, is_demonstration: bool) -> CreditBatch:
         block_id=block_id(retired.registry, retired.block),
         serials=retired.serials,
         is_demonstration=is_demonstration,
+        leaf_index=append(head, [body])[0],
+        leaf_sha256=hashlib.sha256(body).hexdigest(),
     )
+
+
+def _leaf(retired: Retired, is_demonstration: bool) -> bytes:
+    """What the log says of a batch: which serial numbers, how much, and the hash of the evidence. Masses are texts."""
+    said = {
+        "type": "batch",
+        "registry": retired.registry,
+        "project": retired.project,
+        "vintage": str(retired.vintage),
+        "block": retired.block,
+        "serialFrom": str(retired.serial_from),
+        "serialTo": str(retired.serial_to),
+        "retiredMg": str(retired.tonnes * MILLIGRAMS_A_TONNE),
+        "evidenceSha256": retired.evidence_sha256,
+    }
+    return canonical.encode(said | ({"demonstration": "true"} if is_demonstration else {}))
 
 
 @transaction_required

@@ -1,6 +1,8 @@
 """Credits that were retired at a registry, and whose milligrams are whose."""
 
 import hashlib
+import json
+from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -10,7 +12,7 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 
 from billing.models import BillingPeriod
-from carbon_site.ids import uuid7
+from carbon_site.ids import PrefixedIdField, uuid7
 from projects.tenancy import OrganizationOwned
 
 MILLIGRAMS_A_TONNE = 10**9
@@ -41,6 +43,8 @@ class CreditBatch(models.Model):
     evidence_url = models.URLField(editable=False, help_text="the registry's own record")
     evidence_sha256 = models.CharField(max_length=64, editable=False)
     is_demonstration = models.BooleanField(editable=False, help_text="no registry knows it")
+    leaf_index = models.PositiveBigIntegerField(unique=True, editable=False, help_text="in the log")
+    leaf_sha256 = models.CharField(max_length=64, editable=False, help_text="by which receipts name it")
     allocated_mg = models.BigIntegerField(default=0, editable=False)
     loaded_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -110,3 +114,89 @@ class Allocation(OrganizationOwned):
     @property
     def mg(self) -> int:
         return self.span.upper - self.span.lower
+
+
+class CarbonReceipt(OrganizationOwned):
+    """A signed receipt of a closed period: the exact bytes that were signed, which are never written again."""
+
+    id = PrefixedIdField("rcp")
+    period = models.ForeignKey(BillingPeriod, models.PROTECT, related_name="receipts", editable=False)
+    number = models.CharField(max_length=20, unique=True, editable=False)
+    token = models.CharField(
+        max_length=26, unique=True, editable=False, help_text="of its public page; replaceable"
+    )
+    urn = models.UUIDField(unique=True, editable=False, help_text="its id within the document")
+    document = models.TextField(editable=False, help_text="as it was signed")
+    jws = models.TextField(editable=False, help_text="the same unsigned document as a compact JWS")
+    sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    status_list = models.ForeignKey("receipts.StatusList", models.PROTECT, related_name="+", editable=False)
+    status_index = models.PositiveIntegerField(editable=False)
+    leaf_index = models.PositiveBigIntegerField(unique=True, editable=False, help_text="in the log")
+    salt = models.BinaryField(
+        max_length=32, editable=False, help_text="opens the commitment, with the customer's name"
+    )
+    customer = models.CharField(max_length=120, editable=False)
+    issued_at = models.DateTimeField(editable=False)
+
+    class Meta(OrganizationOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(name="a_period_has_one_receipt", fields=["period"]),
+            models.UniqueConstraint(
+                name="a_place_in_the_status_list_is_taken_once", fields=["status_list", "status_index"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def signed(self) -> dict[str, Any]:
+        """The document, read."""
+        return dict(json.loads(self.document))
+
+
+class StatusList(models.Model):
+    """Which receipts are no longer current: one bit each, as a signed credential whose address never changes."""
+
+    number = models.PositiveIntegerField(primary_key=True, editable=False)
+    bits = models.BinaryField(editable=False)
+    document = models.TextField(editable=False, help_text="as it was signed last")
+
+
+class SigningKey(models.Model):
+    """A public key that receipts were signed with. It stays published when another takes its place."""
+
+    kid = models.CharField(max_length=64, primary_key=True, editable=False)
+    raw = models.BinaryField(max_length=32, editable=False)
+    first_used_at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class LogLeaf(models.Model):
+    """A line of the transparency log."""
+
+    index = models.PositiveBigIntegerField(primary_key=True, editable=False)
+    body = models.BinaryField(editable=False)
+
+
+class LogNode(models.Model):
+    """The hash of a complete subtree: of the leaves from index x 2^level on, 2^level of them."""
+
+    level = models.PositiveSmallIntegerField(editable=False)
+    index = models.PositiveBigIntegerField(editable=False)
+    digest = models.BinaryField(max_length=32, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="a_subtree_has_one_hash", fields=["level", "index"])]
+
+
+class LogHead(models.Model):
+    """What the log is now: one row, which whoever appends holds."""
+
+    ONLY = 1
+
+    size = models.PositiveBigIntegerField(editable=False)
+    root = models.BinaryField(max_length=32, editable=False)
+    checkpoint = models.TextField(editable=False, help_text="signed")
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="there_is_one_head", condition=Q(pk=1))]

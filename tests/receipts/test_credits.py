@@ -83,7 +83,7 @@ class TestLoading:
         with pytest.raises(IntegrityError, match="a_serial_is_loaded_once"):
             CreditBatch.objects.create(
                 **{name: getattr(batch, name) for name in ("registry", "project", "block", "block_id", "serials", "kind")},
-                vintage=2025, retired_on=date(2026, 1, 1), evidence_sha256="ab" * 32, is_demonstration=False,
+                vintage=2025, retired_on=date(2026, 1, 1), evidence_sha256="ab" * 32, is_demonstration=False, leaf_index=99,
             )  # fmt: skip
 
     def test_takes_the_same_numbers_of_another_block(self):

@@ -1,0 +1,77 @@
+"""The transparency log in the database: leaves are appended, and each append ends with a signed checkpoint.
+
+Whoever appends holds the head until the commit, so that the log has one order. Nothing in it is changed or deleted.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+
+from django.conf import settings
+
+from carbon_site import merkle
+from carbon_site.transactions import transaction_required
+from receipts import note
+from receipts.models import LogHead, LogLeaf, LogNode
+from receipts.signers import log_signer
+
+
+@transaction_required
+def open_log() -> LogHead:
+    """Be the only one who appends, until the commit. A log that never was begins empty, with a signed checkpoint."""
+    LogHead.objects.get_or_create(
+        pk=LogHead.ONLY, defaults={"size": 0, "root": merkle.EMPTY, "checkpoint": ""}
+    )
+    return LogHead.objects.select_for_update().get(pk=LogHead.ONLY)
+
+
+@transaction_required
+def append(head: LogHead, bodies: Sequence[bytes]) -> list[int]:
+    """Put leaves behind the others, and sign what the log is then. Answers with their indices."""
+    nodes = Nodes()
+    made: list[LogNode] = []
+    leaves = [LogLeaf(index=head.size + place, body=body) for place, body in enumerate(bodies)]
+    for leaf in leaves:
+        for level, index, digest in merkle.grown(leaf.index, merkle.leaf_hash(bytes(leaf.body)), nodes):
+            nodes.known[level, index] = digest
+            made.append(LogNode(level=level, index=index, digest=digest))
+    LogLeaf.objects.bulk_create(leaves)
+    LogNode.objects.bulk_create(made)
+    head.size += len(leaves)
+    head.root = merkle.root(head.size, nodes)
+    head.checkpoint = _signed(head)
+    head.save()
+    return [leaf.index for leaf in leaves]
+
+
+def inclusion(index: int) -> str:
+    """The proof, as a text for the programs of others, that the log of today has a leaf."""
+    head = LogHead.objects.get(pk=LogHead.ONLY)
+    hashes = merkle.inclusion_proof(index, head.size, Nodes())
+    return str(note.Inclusion(index, tuple(hashes), head.checkpoint))
+
+
+class Nodes:
+    """The hashes of complete subtrees: those in the database, and those that were just made."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, int], bytes] = {}
+
+    def __call__(self, level: int, index: int) -> bytes:
+        if (level, index) not in self.known:
+            self.known[level, index] = bytes(LogNode.objects.get(level=level, index=index).digest)
+        return self.known[level, index]
+
+
+@cache
+def origin() -> str:
+    return note.origin(settings.PUBLIC_BASE_URL)
+
+
+def log_key() -> note.LogKey:
+    """By which anyone verifies the checkpoints."""
+    return note.LogKey(origin(), log_signer().public.raw)
+
+
+def _signed(head: LogHead) -> str:
+    checkpoint = note.Checkpoint(origin(), head.size, bytes(head.root))
+    return note.sign(str(checkpoint), origin(), log_signer())

@@ -1,0 +1,161 @@
+"""What a stranger fetches and checks, with nothing but addresses."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from carbon_site import merkle
+from projects import tenancy
+from receipts import document, log, note
+from receipts.credits import load_batches
+from receipts.models import CarbonReceipt, LogLeaf
+from receipts.published import read_did_document
+from receipts.verify import verify
+from tests import make
+from tests.receipts.test_credits import retired
+from tests.receipts.test_settle import frozen, settled
+
+
+@pytest.fixture
+def receipt(acme) -> CarbonReceipt:
+    load_batches([retired(1, 1)])
+    settled(frozen(acme))
+    return CarbonReceipt.unscoped.get()
+
+
+@pytest.fixture
+def stranger(client, receipt):
+    """Nobody that the database was told of."""
+    tenancy.enter_organization(make.organization("stranger").pk)
+    return client
+
+
+@pytest.mark.django_db
+class TestStranger:
+    def test_verifies_a_receipt_from_its_addresses_alone(self, stranger, receipt):
+        there = f"/verify/{receipt.token}"
+        signed, proof = stranger.get(f"{there}.json").content, stranger.get(f"{there}/proof").content.decode()
+        keys = read_did_document(stranger.get("/.well-known/did.json").content)
+        log_key = note.LogKey.parse(stranger.get("/log/key").content.decode())
+
+        assert verify(signed, keys, log=log_key, proof=proof).reason == "valid"
+
+    def test_verifies_the_jws_too(self, stranger, receipt):
+        token = stranger.get(f"/verify/{receipt.token}.jws").content
+        keys = read_did_document(stranger.get("/.well-known/did.json").content)
+
+        assert verify(token, keys).reason == "valid"
+
+    def test_gets_the_bytes_that_were_signed(self, stranger, receipt):
+        answer = stranger.get(f"/verify/{receipt.token}.json")
+
+        assert answer.content.decode() == receipt.document
+        assert ("immutable" in answer["Cache-Control"], answer["Referrer-Policy"]) == (True, "no-referrer")
+        assert answer["ETag"] == f'"{receipt.sha256}"'
+
+    @pytest.mark.parametrize("token", ["x" * 26, "short", "0" * 26, "%00" * 26, "A" * 26])
+    def test_learns_nothing_of_a_receipt_that_is_not_there(self, stranger, token):
+        assert stranger.get(f"/verify/{token}.json").status_code == 404
+
+    def test_finds_the_receipt_current_in_the_status_list(self, stranger, receipt):
+        entry = receipt.signed["credentialStatus"]
+        address = entry["statusListCredential"].removeprefix(settings.PUBLIC_BASE_URL)
+        keys = read_did_document(stranger.get("/.well-known/did.json").content)
+
+        from receipts import status_list
+
+        listed = stranger.get(address).json()
+        assert status_list.is_current(receipt.signed, listed)
+        assert [key.id for key in keys] == [listed["proof"]["verificationMethod"]]
+
+    def test_finds_what_the_context_promises(self, stranger, receipt):
+        address = receipt.signed["@context"][1].removeprefix(settings.PUBLIC_BASE_URL)
+
+        assert "@context" in stranger.get(address).json()
+
+    def test_sees_a_checkpoint_over_all_leaves(self, stranger, receipt):
+        checkpoint = note.Checkpoint.read(stranger.get("/log/checkpoint").content.decode(), log.log_key())
+
+        leaves = [bytes(leaf.body) for leaf in LogLeaf.objects.order_by("index")]
+        assert (checkpoint.size, checkpoint.root) == (2, merkle.root_of(leaves))
+
+    @pytest.mark.skipif(not (shutil.which("jq") and shutil.which("openssl")), reason="needs jq and openssl")
+    def test_verifies_with_jq_and_openssl_alone(self, stranger, receipt, tmp_path):
+        kid = receipt.signed["proof"]["verificationMethod"].partition("#")[2]
+        (tmp_path / "receipt.json").write_bytes(stranger.get(f"/verify/{receipt.token}.json").content)
+        (tmp_path / "key.pem").write_bytes(stranger.get(f"/keys/{kid}.pem").content)
+        script = settings.BASE_DIR / "receipts" / "check_by_hand.sh"
+
+        ran = subprocess.run(
+            ["sh", script, "receipt.json", "key.pem"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert "Signature Verified Successfully" in ran.stdout, ran.stderr
+
+
+@pytest.mark.django_db
+class TestCommand:
+    def run(self, path, *options) -> int:
+        with pytest.raises(SystemExit) as ended:
+            call_command("verify_receipt", str(path), *options)
+        return ended.value.code
+
+    def test_says_valid(self, receipt, tmp_path, capsys):
+        path = tmp_path / "receipt.json"
+        path.write_bytes(b"\xef\xbb\xbf" + receipt.document.encode())
+
+        assert (self.run(path), capsys.readouterr().out) == (0, "valid\n")
+
+    def test_takes_keys_from_a_file(self, client, receipt, tmp_path, capsys):
+        (tmp_path / "receipt.json").write_text(receipt.document)
+        (tmp_path / "did.json").write_bytes(client.get("/.well-known/did.json").content)
+
+        assert self.run(tmp_path / "receipt.json", "--keys", str(tmp_path / "did.json"), "--json") == 0
+        assert json.loads(capsys.readouterr().out)["reason"] == "valid"
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            (lambda text: text.replace('"rows": "3"', '"rows": "4"'), "bad_signature"),
+            (lambda text: text.replace("{", '{"id": "x", ', 1), "duplicate_key"),
+            (lambda text: text[:-5], "not_json"),
+        ],
+    )
+    def test_says_why_not(self, receipt, tmp_path, capsys, change, reason):
+        path = tmp_path / "receipt.json"
+        path.write_text(change(receipt.document))
+
+        assert (self.run(path), capsys.readouterr().out.split(":")[0].strip()) == (1, reason)
+
+    def test_says_that_there_is_no_file(self, tmp_path):
+        assert self.run(tmp_path / "none") == 2
+
+
+@pytest.mark.django_db
+class TestOverRest:
+    def test_lists_receipts_with_their_public_address(self, admin, client, receipt):
+        (listed,) = admin.get("/api/v1/receipts").json()["results"]
+
+        address = listed["verify_url"].removeprefix(settings.PUBLIC_BASE_URL)
+        assert client.get(address).content.decode() == receipt.document
+
+    def test_bundles_what_proves_it(self, admin, receipt):
+        text = admin.get(f"/api/v1/receipts/{receipt.pk}/bundle").content
+
+        verdict = verify(text, [receipt_key()], log=log.log_key())
+        assert (verdict.reason, verdict.customer) == ("valid", "Acme")
+        assert document.TYPE in text.decode()
+
+
+def receipt_key():
+    from receipts.signers import receipt_signer
+
+    return receipt_signer().public
