@@ -17,7 +17,7 @@ class BillingPeriodAdmin(ReadOnlyAdmin):
     date_hierarchy = "month"
     actions = ["freeze"]
 
-    @admin.action(description="Freeze the selected periods")
+    @admin.action(description="Freeze the selected periods", permissions=["act"])
     def freeze(self, request: Any, periods: Any) -> None:
         def freeze(period: BillingPeriod) -> None:
             with tenancy.organization(period.organization_id):  # the ledger shows its rows to no one else

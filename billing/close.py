@@ -56,8 +56,8 @@ def make_periods(*, organization_id: str, now: datetime) -> None:
     periods = BillingPeriod.objects.for_organization(organization_id)
     this = Period.containing(now).first_day
     ledger = Ledger.objects.for_organization(organization_id).first()
-    first = min(filter(None, [this, ledger and ledger.first_month]))
     there = set(periods.values_list("month", flat=True))
+    first = min(filter(None, [this, ledger and ledger.first_month, *there]))
     span = Period(Period.month(first.year, first.month).start, Period.containing(now).end)
     missing = [month.first_day for month in span.months() if month.first_day not in there]
     periods.bulk_create(
@@ -73,7 +73,9 @@ def freeze(
 
     Raises PeriodNotDue before the settling time has passed.
     """
-    periods = BillingPeriod.objects.for_organization(organization_id).select_for_update(of=("self",))
+    periods = BillingPeriod.objects.for_organization(organization_id).select_for_update(
+        of=("self",), no_key=True
+    )
     period = periods.get(pk=period_id)
     if not period.is_open:
         return period
@@ -103,8 +105,10 @@ def _fix(period: BillingPeriod, total: frozen.MonthTotal, now: datetime) -> None
 
 def _decide_retirement(period: BillingPeriod, own_ug: int) -> None:
     """What is retired: the basis, what adjustments add, and what was carried; never less than was emitted, never below nothing."""
-    before = BillingPeriod.objects.for_organization(period.organization_id).filter(month__lt=period.month)
-    last = before.exclude(state=BillingPeriod.State.OPEN).order_by("-month", "-revision").first()
+    frozen_before = BillingPeriod.objects.for_organization(period.organization_id).exclude(
+        state=BillingPeriod.State.OPEN
+    )
+    last = frozen_before.order_by("-sealed_at").first()  # not the month before: an older one may appear later
     period.carried_in_mg = last.carried_out_mg if last else 0
     later_ug = period.adjustments.aggregate(total=Sum("mean_ug"))["total"] or 0
     total_ug = own_ug + later_ug + period.carried_in_mg * MICROGRAMS
@@ -121,9 +125,12 @@ def note_adjustments(*, organization_id: str, observed_at: datetime | None = Non
     lock_organization(organization_id)
     until = open_ledger(organization_id, observed_at)
     period = _open_period(organization_id)
+    watched = _watched(organization_id)
+    touched = frozen.months_changed_since(organization_id, min(watched.values(), default=until))
     made = [
         _adjustment(organization_id, period, month, since, until)
-        for month, since in _watched(organization_id).items()
+        for month, since in watched.items()
+        if month in touched
     ]
     changed = [adjustment for adjustment in made if adjustment.events]
     PriorPeriodAdjustment.objects.for_organization(organization_id).bulk_create(changed)

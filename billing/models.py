@@ -30,7 +30,7 @@ class BillingPeriodQuerySet(OrganizationQuerySet):
         return self.open().filter(month__lt=(now - settings.CLOSE_PERIOD_AFTER).date().replace(day=1))
 
 
-class BillingPeriod(OrganizationOwned):  # type: ignore[django-manager-missing]
+class BillingPeriod(OrganizationOwned):
     """One organisation's UTC calendar month. Once frozen, its figures stand, and its ledger rows by their Merkle root."""
 
     class State(models.TextChoices):

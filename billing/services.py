@@ -15,7 +15,9 @@ ARROWS = {  # from where a period may go where
 @transaction_required
 def lock_period(*, organization_id: str, period_id: str) -> BillingPeriod:
     """Be the only one, until the commit, who moves this period."""
-    periods = BillingPeriod.objects.for_organization(organization_id).select_for_update(of=("self",))
+    periods = BillingPeriod.objects.for_organization(organization_id).select_for_update(
+        of=("self",), no_key=True
+    )
     return periods.get(pk=period_id)
 
 

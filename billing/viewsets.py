@@ -12,6 +12,7 @@ class PeriodViewSet(ListModelMixin, RetrieveModelMixin, OrganizationViewSet):
 
     model = BillingPeriod
     serializer_class = PeriodSerializer
+    hidden_from_auditors = True
     ordering = ("-month", "-revision")
 
 
@@ -19,4 +20,5 @@ class AdjustmentViewSet(ListModelMixin, OrganizationViewSet):
     """Usage that came, or changed, after its month was closed. The month stays as it was frozen."""
 
     model = PriorPeriodAdjustment
+    hidden_from_auditors = True
     serializer_class = AdjustmentSerializer

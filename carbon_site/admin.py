@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import ActionForm
 
-from carbon_site.models import StaffAction, TaskFailure
+from carbon_site.logs import redact
+from carbon_site.models import CHOSEN, StaffAction, TaskFailure
 from carbon_site.problems import Problem
 from carbon_site.throttles import address
 
@@ -48,6 +49,10 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Who may act: staff with Django's change permission, though nothing is edited. Actions name it in `permissions`."""
+        return super().has_change_permission(request)
+
     def act(self, request: HttpRequest, rows: Iterable[Model], do: Callable[[Any], object]) -> None:
         """Do one thing to each row: noted before and after, each row by itself; a problem is shown and does not stop the next."""
         reason = request.POST.get("reason", "").strip()
@@ -59,8 +64,9 @@ class ReadOnlyAdmin(ModelAdmin):
             try:
                 do(row)
             except Problem as problem:
-                self._note(request, row, reason, f"refused: {problem.detail}"[:500])
-                self.message_user(request, f"{row.pk}: {problem.detail or problem.title()}", messages.ERROR)
+                self._note(request, row, reason, f"refused: {problem.detail}")
+                said = redact(problem.detail) or problem.title()
+                self.message_user(request, f"{row.pk}: {said}", messages.ERROR)
             else:
                 self._note(request, row, reason, "done")
                 self.message_user(request, f"{row.pk}: done.", messages.SUCCESS)
@@ -71,9 +77,18 @@ class ReadOnlyAdmin(ModelAdmin):
             address=address(request),
             action=request.POST.get("action", ""),
             target=f"{row._meta.label} {row.pk}",
-            reason=reason,
-            outcome=outcome,
+            reason=redact(reason)[:500],  # what is pasted here stays for ever
+            outcome=redact(outcome)[:500],
         )
+
+
+class HeavyAdmin(ReadOnlyAdmin):
+    """A table whose rows the database shows of one organisation at a time: that which this member of staff has chosen."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if not request.session.get(CHOSEN):
+            self.message_user(request, "Choose an organisation on the home page first.", messages.WARNING)
+        return super().changelist_view(request, extra_context)
 
 
 @admin.register(StaffAction)

@@ -1,6 +1,6 @@
 """The shape of every endpoint: who is let in, in what order, and how a refusal looks (RFC 9457)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import structlog
@@ -15,12 +15,14 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from carbon_site import throttles
+from carbon_site.logs import redact_value
 from carbon_site.problems import Problem
 from carbon_site.requests import current_request_id
-from carbon_site.serializers import Schema
+from carbon_site.schema import Schema
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
+LONGEST = 500  # characters of what is said of a field, as it may repeat what was sent
 # How the framework's own refusals are called: type, title. The detail is theirs.
 FRAMEWORK: dict[type[Exception], tuple[str, str]] = {
     exceptions.ValidationError: ("invalid", "The request has fields that do not fit"),
@@ -117,8 +119,8 @@ def problem_response(error: Exception, context: Any) -> Response | None:
 
 
 def problem_document(problem: Problem, path: str) -> dict[str, Any]:
-    document = _document(problem.slug(), problem.title(), problem.status, problem.detail, path)
-    return document | dict(problem.extensions)
+    said = (problem.slug(), problem.title(), problem.status, problem.detail)
+    return _document(*said, path, problem.extensions)
 
 
 def problem_json(problem: Problem, request: HttpRequest) -> JsonResponse:
@@ -144,8 +146,11 @@ def server_error(request: HttpRequest) -> JsonResponse:
     return problem_json(InternalError("It was logged under this request_id."), request)
 
 
-def _document(slug: str, title: str, code: int, detail: str, path: str) -> dict[str, Any]:
-    return {
+def _document(
+    slug: str, title: str, code: int, detail: str, path: str, extensions: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Without secrets: a detail may repeat what was sent, and an address what was pasted into it."""
+    document = {
         "type": f"{settings.PUBLIC_BASE_URL}/problems/{slug}",
         "title": title,
         "status": code,
@@ -153,6 +158,7 @@ def _document(slug: str, title: str, code: int, detail: str, path: str) -> dict[
         "instance": path,
         "request_id": current_request_id(),
     }
+    return dict(redact_value(document | dict(extensions or {})))
 
 
 def _framework_document(error: exceptions.APIException, path: str) -> dict[str, Any]:
@@ -163,13 +169,13 @@ def _framework_document(error: exceptions.APIException, path: str) -> dict[str, 
     detail = "; ".join(
         f"{each['field']}: {each['detail']}" if each["field"] else each["detail"] for each in errors[:3]
     )
-    return _document(slug, title, status.HTTP_400_BAD_REQUEST, detail, path) | {"errors": errors}
+    return _document(slug, title, status.HTTP_400_BAD_REQUEST, detail, path, {"errors": errors})
 
 
 def _field_errors(details: Any, field: str = "") -> Iterator[dict[str, str]]:
     """DRF's nested errors as a flat list: `rules.0.model`."""
     if isinstance(details, dict) and details.keys() == {"message", "code"}:
-        yield {"field": field, "code": str(details["code"]), "detail": str(details["message"])}
+        yield {"field": field, "code": str(details["code"]), "detail": str(details["message"])[:LONGEST]}
     elif isinstance(details, dict):
         for name, inner in details.items():
             own = "" if name == api_settings.NON_FIELD_ERRORS_KEY else str(name)
@@ -185,58 +191,3 @@ def _framework_headers(error: exceptions.APIException) -> dict[str, str]:
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return {"WWW-Authenticate": "Bearer"}
     return {}
-
-
-PROBLEM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance", "request_id"],
-    "properties": {
-        "type": {"type": "string", "format": "uri", "description": "A stable word for the kind of problem."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "request_id": {"type": ["string", "null"]},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "code", "detail"],
-                "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
-            },
-        },
-    },
-    "additionalProperties": True,
-}
-
-
-def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Say in the schema with which problems each operation may answer."""
-    components = result["components"]
-    components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
-    components["responses"] = {
-        "Problem": {
-            "description": "A problem (RFC 9457).",
-            "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-    }
-    for path, operations in result["paths"].items():
-        for method, operation in operations.items():
-            for code in sorted(refusals(path, method, operation)):
-                operation["responses"].setdefault(code, {"$ref": "#/components/responses/Problem"})
-    return result
-
-
-def refusals(path: str, method: str, operation: dict[str, Any]) -> set[str]:
-    """The statuses of the problems that an operation may answer with."""
-    asked = {parameter["name"] for parameter in operation.get("parameters", ())}
-    is_ours, makes = "security" in operation, "Idempotency-Key" in asked
-    when = {
-        "400 406 429 5XX": True,
-        "401 403": is_ours,
-        "402": makes,
-        "404": makes or "{" in path or "cursor" in asked,  # a new thing may name what is not there
-        "409 422": is_ours and method != "get",
-        "413 415": "requestBody" in operation,
-    }
-    return {code for codes, may_happen in when.items() if may_happen for code in codes.split()}

@@ -56,10 +56,15 @@ def health(request: HttpRequest) -> HttpResponse:
 def database() -> str | None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SELECT current_user")
+            (user,) = cursor.fetchone()
     except DatabaseError as error:
         return f"does not answer: {type(error).__name__}"
-    return None
+    return (
+        None
+        if user == "carbon_app"
+        else f"the app is {user}, before whom no wall stands; it must be carbon_app"
+    )
 
 
 def queue() -> str | None:

@@ -2,24 +2,51 @@
 
 import logging.config
 import re
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-# Keys of every provider that we know, our own, session tokens, credentials in addresses, and e-mail addresses.
+Rule = tuple[re.Pattern[str], str]  # what is to be hidden, and what stands there instead
+ANY = r"[\w\-+/=%]{6,}+"
+
+
+def behind(begins: str = "") -> str:
+    """That what was just read did not begin within a word, which %20 and \\n are not."""
+    return rf"(?:(?<![A-Za-z0-9]{begins})|(?<=%[0-9A-Fa-f]{{2}}{begins})|(?<=\\[nrt]{begins}))"
+
+
+def key(begins: str, kind: str = "", body: str = ANY) -> Rule:
+    """A key by its beginning, of which `kind` is shown too."""
+    return re.compile(rf"({begins}{behind(begins)}{kind}){body}"), r"\1[hidden]"
+
+
+# No text takes longer than its length, as whatever a stranger sends is looked through: what may be long is possessive (`++`),
+# or begins once in a word.
+KEYS = [
+    key("sk-", "(?:admin|proj|svcacct|service|user|None|ant|or)-"),  # OpenAI, Anthropic, OpenRouter
+    key("sk-", body="[A-Za-z0-9]{20,}+"),
+    key("cfk_"),  # ours
+    key("[srp]k_", "(?:live|test)_"),  # Stripe, Clerk
+    key("whsec_"),
+    key("A[KS]IA", body="[A-Z0-9]{16}(?![A-Z0-9])"),  # AWS
+    key("eyJ", body=r"[\w-]{5,}+(?:\.[\w-]*+)*+"),  # any JWT
+]
 SECRETS = [
-    (
+    *KEYS,
+    (  # not of plain words, as in "basic authentication"
         re.compile(
-            r"\b(sk-(?:admin|proj|svcacct|ant|or)?-?|cfk_|whsec_|(?:sk|rk|pk)_(?:live|test)_|AKIA)[\w\-+/=]{6,}"
+            rf"({behind()}(?i:bearer|basic)(?:\s++|%20|\+))"
+            r"(?=[\w\-.~+/]*[A-Z\d=]|[\w\-.~+/]{32})[\w\-.~+/=]{6,}+"
         ),
         r"\1[hidden]",
     ),
-    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]*\.?[\w-]*"), "[token hidden]"),
-    (re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w\-.~+/=]{6,}"), r"\1[hidden]"),
-    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+(?=@)"), r"\1[hidden]"),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[e-mail hidden]"),
+    (re.compile(r"(://[^\s:/@]*+:)[^\s/?#]+(?=@)"), r"\1[hidden]"),  # the password in an address, and in a quoted one
+    (re.compile(r"(?i)(%3A%2F%2F[^\s:/@%]*+%3A)(?:[^\s/?#&%]|%(?!2F))+(?=%40)"), r"\1[hidden]"),
+    (re.compile(r"(?<![\w.+%-])[\w.+%-]+(?:@|%40)(?:[\w-]++\.)+[^\W\d_]{2,}"), "[e-mail hidden]"),
 ]
+OWN = {"_record", "_from_structlog"}  # structlog's own, in each line
 
 
 def redact(text: str) -> str:
@@ -27,6 +54,11 @@ def redact(text: str) -> str:
     for pattern, instead in SECRETS:
         text = pattern.sub(instead, text)
     return text
+
+
+def holds_key(text: str) -> bool:
+    """Whether a key or a session token stands in the text."""
+    return any(pattern.search(text) for pattern, _ in KEYS)
 
 
 def redact_value(value: Any) -> Any:
@@ -41,11 +73,12 @@ def redact_value(value: Any) -> Any:
 
 
 def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: value if key.startswith("_") else redact_value(value) for key, value in event.items()}
+    return {key: value if key in OWN else redact_value(value) for key, value in event.items()}
 
 
 def logging_config(*, level: str, form: str) -> None:
     """Send structlog and the standard library through one formatter: `json` lines, or `console` for people."""
+    logging.raiseExceptions = False  # else a line that cannot be formatted is printed as it is
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -55,7 +88,11 @@ def logging_config(*, level: str, form: str) -> None:
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
-    last: Any = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
+    last: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -77,6 +114,8 @@ def logging_config(*, level: str, form: str) -> None:
             "root": {"handlers": ["console"], "level": level},
             "loggers": {
                 "httpx": {"level": "WARNING"},  # it logs each address asked for
+                # Else its lines would have a form of their own.
+                **dict.fromkeys(("uvicorn", "uvicorn.access"), {"handlers": [], "propagate": True}),
                 "django.request": {"level": "ERROR"},  # a 4xx has its line already
             },
         }

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models.functions import Now
 
+CHOSEN = "organization"  # in the session of a member of staff: whose heavy tables are shown
+
 
 class StaffAction(models.Model):
     """One act of a member of staff on one row, with its reason. Append-only: the database refuses update and delete."""

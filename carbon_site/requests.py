@@ -13,9 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from carbon_site.logs import redact
 from carbon_site.problems import Problem
 
 log = structlog.get_logger(__name__)
+LONGEST_PATH = 500  # that is logged
 ACCEPTED_ID = re.compile(r"[\w.:\-]{1,80}", re.ASCII)
 
 
@@ -26,17 +28,22 @@ class BodyTooLarge(Problem):
 
 
 def request_id(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Give each request an id (the caller's, if it is a plain one): echoed, logged, and carried into the jobs it starts."""
+    """Give each request an id (the caller's, if it is a plain one and no secret): echoed, logged, and carried into the jobs it starts."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         asked = request.headers.get("X-Request-ID", "")
-        identity = asked if ACCEPTED_ID.fullmatch(asked) else uuid4().hex
+        is_plain = ACCEPTED_ID.fullmatch(asked) and redact(asked) == asked
+        identity = asked if is_plain else uuid4().hex
         begun = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=identity):
             response = get_response(request)
             took = round(1000 * (time.perf_counter() - begun), 1)
             log.info(
-                "request", method=request.method, path=request.path, status=response.status_code, ms=took
+                "request",
+                method=request.method,
+                path=request.path[:LONGEST_PATH],
+                status=response.status_code,
+                ms=took,
             )
         response["X-Request-ID"] = identity
         return response

@@ -6,85 +6,49 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from carbon_site.ids import ALPHABET, LENGTH, MalformedId, decode
+from carbon_site.ids import MalformedId, decode
+from carbon_site.logs import holds_key
 from carbon_site.units import grams
 
 STATISTICS = ("low", "central", "high", "mean")
+EARLIEST, LATEST = 1970, 3000  # years of which anybody may ask
 UNENCODED_PLUS = re.compile(r"T[\d:.]+ \d\d:?\d\d$")
 
 
 class IdField(serializers.CharField):
     """A prefixed word such as `prj_01k9wq3m5ef2tbr5s3yd4w1x8a`."""
 
-    default_error_messages = {"invalid": "Not an id of the form {prefix}_…"}
-
     def __init__(self, prefix: str, **options: Any) -> None:
         self.prefix = prefix
-        super().__init__(**options)
+        super().__init__(error_messages={"invalid": f"Not an id of the form {prefix}_…"}, **options)
 
     def to_internal_value(self, data: Any) -> str:
         word = super().to_internal_value(data)
         try:
             decode(word, self.prefix)
         except MalformedId:
-            self.fail("invalid", prefix=self.prefix)
+            self.fail("invalid")
         return word
-
-
-class Schema(AutoSchema):
-    """How the schema describes an endpoint: an id in its address is a prefixed word, where the database has a uuid."""
-
-    def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = super()._resolve_path_parameters(variables)
-        for parameter in found:
-            if parameter["name"] == "id":
-                parameter.pop("description", None)
-                parameter["schema"] = id_schema(self.view.model._meta.pk.prefix)
-        return found
-
-
-def id_schema(prefix: str) -> dict[str, str]:
-    return {"type": "string", "pattern": f"^{prefix}_[0-7][{ALPHABET}]{{{LENGTH - 1}}}$"}
-
-
-class IdFieldSchema(OpenApiSerializerFieldExtension):
-    """How the schema describes an id."""
-
-    target_class = IdField
-
-    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, str]:
-        return id_schema(self.target.prefix)
-
-
-class ListSchema(OpenApiSerializerFieldExtension):
-    """How the schema describes a list in a body: also by how long it may be."""
-
-    target_class = serializers.ListSerializer
-
-    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        rows = self.target
-        schema: dict[str, Any] = auto_schema._map_serializer_field(rows, direction, bypass_extensions=True)
-        if direction == "request":
-            bounds = {"minItems": 0 if rows.allow_empty else 1, "maxItems": rows.max_length}
-            schema |= {name: bound for name, bound in bounds.items() if bound}
-        return schema
 
 
 @extend_schema_field({"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"})
 class TextField(serializers.CharField):
-    """One line of text: composed (NFC), trimmed, without control characters, at most `max_length` characters."""
+    """One line of text: composed (NFC), trimmed, without control characters and keys, at most `max_length` characters."""
 
-    default_error_messages = {"control": "Control characters are not allowed."}
+    default_error_messages = {
+        "control": "Control characters are not allowed.",
+        "key": "A key or token stands in it; the only field that takes one is `api_key` of a connection.",
+    }
 
     def to_internal_value(self, data: Any) -> str:
         text = unicodedata.normalize("NFC", super().to_internal_value(data))
         if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
             self.fail("control")
+        if holds_key(text):
+            self.fail("key")
         return text
 
 
@@ -107,20 +71,30 @@ class InstantField(serializers.Field):
             said = datetime.fromisoformat(data)
         except ValueError:
             self.fail("invalid")
+        if not EARLIEST <= said.year < LATEST:
+            self.fail("invalid")
         if said.tzinfo is None:
             if len(data) != len("2026-11-03"):
                 self.fail("naive")
             return said.replace(tzinfo=UTC)
-        try:
-            return said.astimezone(UTC)
-        except OverflowError:
-            self.fail("invalid")
+        return said.astimezone(UTC)
 
     def to_representation(self, value: datetime) -> str:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-class RangeSerializer(serializers.Serializer):
+class QuerySerializer(serializers.Serializer):
+    """What an address asks for. A name that is not known is refused: a mistyped filter would answer for everything."""
+
+    PAGING = frozenset({"cursor", "limit"})
+
+    def to_internal_value(self, data: Any) -> Any:
+        if unknown := sorted(set(data) - set(self.fields) - self.PAGING):
+            raise serializers.ValidationError(dict.fromkeys(unknown, "No such parameter."), code="unknown")
+        return super().to_internal_value(data)
+
+
+class RangeSerializer(QuerySerializer):
     """Which time: `from` and `to` (exclusive), or a `range` that stands for both; the last 30 days if nothing is said."""
 
     RANGES = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
@@ -168,7 +142,7 @@ class JobSerializer(serializers.Serializer):
     state = serializers.ChoiceField(["queued", "running", "done", "failed"], read_only=True)
     done = serializers.IntegerField(read_only=True)
     total = serializers.IntegerField(read_only=True, allow_null=True, help_text="Null: not known yet.")
-    result = serializers.JSONField(read_only=True)
+    result = serializers.JSONField(read_only=True, allow_null=True)
     error = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True, allow_null=True)

@@ -51,8 +51,13 @@ ELSEWHERE = {  # where `up` has not written an address: nobody listens, or the w
 }
 
 
+SANDBOX = {"openai", "clerk", "parties"}
+
+
 def running(service: str) -> str:
-    """The address of an embedded service, as `up` wrote it down."""
+    """The address of an embedded service, as `up` wrote it down; of the sandbox only on a developer's machine."""
+    if service in SANDBOX and not LOCAL:
+        return ELSEWHERE[service]
     try:
         return str(json.loads((STATE_DIR / "services.json").read_text())[service])
     except (OSError, ValueError, KeyError):
@@ -71,7 +76,9 @@ DATABASE_POOL = env.int("DATABASE_POOL", default=WEB_THREADS)
 
 def forget_organization(connection: Any) -> None:
     """What a pooled connection must not carry to its next borrower (row-level security, `projects/tenancy.py`)."""
-    connection.execute("RESET carbon.organization; RESET carbon.every_organization")
+    connection.execute(
+        "RESET carbon.organization; RESET carbon.every_organization; SELECT pg_advisory_unlock_all()"
+    )
     connection.commit()
 
 
@@ -83,7 +90,7 @@ def database(url: str, **options: Any) -> dict[str, Any]:
 
 # No statement of ours takes longer; one that does is a mistake, or asks for nobody who still listens.
 LIMITS = f"-c statement_timeout={env.int('STATEMENT_TIMEOUT_MS', default=45_000)}"
-ROLE = " -c role=carbon_app" if DATABASE_URL == DATABASE_OWNER_URL else ""
+ROLE = " -c role=carbon_app"  # whoever logs in; a login that may not take it on is refused
 DATABASES = {
     "default": database(
         DATABASE_URL,
@@ -207,7 +214,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": True},
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["carbon_site.api.describe_problems"],
+    "POSTPROCESSING_HOOKS": ["carbon_site.schema.describe_problems"],
 }
 
 # --- Rules with a number ----------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def address(request: Request | HttpRequest) -> str:
     return hops[-trusted] if 0 < trusted <= len(hops) else str(request.META.get("REMOTE_ADDR", "unknown"))
 
 
-def admit_address(request: Request) -> None:
+def admit_address(request: Request | HttpRequest) -> None:
     """Count a request of this address, before it is known who asks. Raises TooManyRequests."""
     where = address(request)
     counts = _count(f"address:{where}", peek=f"failed:{where}")
@@ -71,21 +71,25 @@ def admit_address(request: Request) -> None:
         raise TooManyRequests("Too many requests came from this address.")
 
 
-def note_failed_credential(request: Request) -> None:
+def note_failed_credential(request: Request | HttpRequest) -> None:
     _count(f"failed:{address(request)}")
 
 
 def admit(buckets: Mapping[str, int | None]) -> Allowance | None:
-    """Count a request under each name, and answer with the tightest limit. Raises TooManyRequests."""
-    limits = {name: limit for name, limit in buckets.items() if limit is not None}
-    counts = _count(*(f"credential:{name}" for name in limits))
-    if not limits or counts is None:
-        return None
-    left = {name: limit - count for (name, limit), count in zip(limits.items(), counts, strict=True)}
-    tightest = min(left, key=lambda name: left[name])
-    if left[tightest] < 0:
-        raise TooManyRequests(f"Your plan allows {limits[tightest]} requests a minute.")
-    return Allowance(limits[tightest], left[tightest])
+    """Count a request under one name after the other, and answer with the tightest limit. Raises TooManyRequests.
+
+    What one refuses the next does not count: a key that asks too often takes nothing from its organisation's other keys.
+    """
+    tightest: Allowance | None = None
+    for name, limit in buckets.items():
+        counts = None if limit is None else _count(f"credential:{name}")
+        if limit is None or counts is None:
+            continue
+        if counts[0] > limit:
+            raise TooManyRequests(f"Your plan allows {limit} requests a minute.")
+        if tightest is None or limit - counts[0] < tightest.remaining:
+            tightest = Allowance(limit, limit - counts[0])
+    return tightest
 
 
 def seconds_left() -> int:

@@ -49,6 +49,9 @@ class ProviderConnection(OrganizationOwned):
         editable=False,
         help_text="the provider's id of the account; null until it is proved",
     )
+    names = models.JSONField(
+        default=list, editable=False, help_text="every name of the account that the provider told"
+    )
     secret = models.TextField(editable=False, help_text="the sealed key, or where it is kept")
     key_hint = models.CharField(max_length=4, editable=False, help_text="the key's last four characters")
     is_paused = models.BooleanField(default=False)

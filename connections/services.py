@@ -1,5 +1,6 @@
 """Connecting a provider account: the key is tried first, then sealed, and never readable again."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from asgiref.sync import async_to_sync
 
 from carbon_site.periods import Period
 from carbon_site.problems import Conflict, NotFound, Problem
-from carbon_site.secret_store import secret_store
+from carbon_site.secret_store import CannotOpen, secret_store
 from carbon_site.transactions import transaction
 from connections.models import ProviderConnection
 from connections.providers import ProviderRefused, ProviderUnavailable
@@ -18,10 +19,16 @@ from projects.entitlements import lock_organization, require
 from projects.models import Project
 
 Status = ProviderConnection.Status
+PATIENCE = 10  # seconds in all that a provider may take to try a key, while somebody waits
+DEGRADED_AFTER = 3  # failed readings in a row
 
 
 class ConnectionKeyRefused(Problem):
     """The provider does not accept this key for reading usage."""
+
+
+class Archived(Conflict):
+    """The connection is archived."""
 
 
 class AlreadyConnected(Conflict):
@@ -30,33 +37,25 @@ class AlreadyConnected(Conflict):
 
 @dataclass(frozen=True)
 class Finding:
-    """What trying a key showed: the account it belongs to (None: the provider was away), and what to say of it."""
+    """What trying a key showed: every name of its account, the best first. None: the provider was away, as `detail` says."""
 
-    account: str | None
+    names: list[str] | None
     detail: str = ""
 
-    @property
-    def status(self) -> str:
-        return Status.PENDING if self.account is None else Status.ACTIVE
 
-
-def try_key(*, provider: str, secret: str, now: datetime, fallback_account: str) -> Finding:
-    """Ask the provider whether the key reads usage. Raises ConnectionKeyRefused.
-
-    `fallback_account` stands for the account where the provider names none. Never called inside a transaction.
-    """
+def try_key(*, provider: str, secret: str, now: datetime) -> Finding:
+    """Ask the provider whether the key reads usage. Raises ConnectionKeyRefused. Never called inside a transaction."""
     try:
         refuse_wrong_kind(provider, secret)
-        account = async_to_sync(_validate)(provider, secret, now)
+        return Finding(async_to_sync(_validate)(provider, secret, now))
     except ProviderRefused as refused:
         raise ConnectionKeyRefused(str(refused), reason=refused.status) from refused
-    except ProviderUnavailable as away:
-        return Finding(None, f"The provider cannot be reached: {away}.")
-    return Finding(account or fallback_account)
+    except (ProviderUnavailable, TimeoutError) as away:
+        return Finding(None, f"The provider cannot be reached: {away or 'it takes too long'}.")
 
 
-async def _validate(provider: str, secret: str, now: datetime) -> str | None:
-    async with http_client() as http:
+async def _validate(provider: str, secret: str, now: datetime) -> list[str]:
+    async with asyncio.timeout(PATIENCE), http_client() as http:
         return await provider_for(provider, http, secret=secret).validate(now)
 
 
@@ -70,7 +69,7 @@ def connect(
     connections = ProviderConnection.objects.for_organization(organization_id)
     if existing := connections.filter(pk=connection_id).first():
         return existing
-    finding = try_key(provider=provider, secret=api_key, now=now, fallback_account=connection_id)
+    finding = try_key(provider=provider, secret=api_key, now=now)
     return _keep(organization_id, connection_id, provider, api_key, finding, now, columns)
 
 
@@ -88,19 +87,19 @@ def _keep(
     connections = ProviderConnection.objects.for_organization(organization_id)
     if existing := connections.filter(pk=connection_id).first():
         return existing
-    active = connections.active()
-    _refuse_known_account(active, provider, finding.account)
-    require(organization_id, "connections", used=active.count(), now=now)
+    account = _account(connections.filter(provider=provider), connection_id, finding)
+    require(organization_id, "connections", used=connections.active().count(), now=now)
     connection = ProviderConnection.unscoped.create(
         pk=connection_id,
         organization_id=organization_id,
         project_id=_project(organization_id, columns.pop("project_id", None)),
         provider=provider,
-        account=finding.account,
+        account=account,
+        names=finding.names or [],
         secret=secret_store().seal(api_key),
         key_hint=api_key[-4:],
         read_from=Period.containing(now).before().before().start,
-        status=finding.status,
+        status=Status.PENDING if account is None else Status.ACTIVE,
         status_detail=finding.detail,
         **columns,
     )
@@ -108,9 +107,25 @@ def _keep(
     return connection
 
 
-def _refuse_known_account(active: Any, provider: str, account: str | None) -> None:
-    if account and (known := active.filter(provider=provider, account=account).first()):
-        raise AlreadyConnected(f"It is “{known.name}”, {known.pk}.", object=known.pk)
+def _account(others: Any, connection_id: str, finding: Finding) -> str | None:
+    """Under which name the account's usage is told apart: the one that it had here before, if it was ever connected.
+
+    Every bucket's identity holds it, so an account under two names would count twice. Raises AlreadyConnected, and
+    ConnectionKeyRefused where the key names no account and so cannot be told from the ones that are known.
+    """
+    if finding.names is None:
+        return None
+    known = list(others.exclude(account=None).exclude(pk=connection_id))
+    same = [other for other in known if {other.account, *other.names} & set(finding.names)]
+    if active := next((other for other in same if other.archived_at is None), None):
+        raise AlreadyConnected(f"It is “{active.name}”, {active.pk}.", object=active.pk)
+    if known and not finding.names:
+        raise ConnectionKeyRefused(
+            "The key names no account, so it cannot be told from those that are known here; "
+            "let it read projects too (Management: read).",
+            reason=Status.INSUFFICIENT_SCOPE,
+        )
+    return next((other.account for other in same), None) or next(iter(finding.names), connection_id)
 
 
 def _project(organization_id: str, project_id: str | None) -> str:
@@ -126,6 +141,8 @@ def update_connection(*, organization_id: str, connection_id: str, **changes: An
     """Rename a connection, pause it, or let new usage go to another project."""
     lock_organization(organization_id)
     connection = _get(organization_id, connection_id)
+    if connection.archived_at is not None:
+        raise Archived(f"{connection_id} is archived.")
     if "project_id" in changes:
         _project(organization_id, changes["project_id"])
     return _write(connection, **changes)
@@ -141,18 +158,19 @@ def archive_connection(*, organization_id: str, connection_id: str, now: datetim
 
 
 def prove(*, organization_id: str, connection_id: str, now: datetime) -> ProviderConnection:
-    """Try the key of a connection again, and keep what it showed. Raises nothing that the status does not say."""
+    """Try the key of a connection again, and keep what it showed in its status. An archived one has no key: raises Archived."""
     connection = _get(organization_id, connection_id)
-    secret = secret_store().open(connection.secret)
+    if connection.archived_at is not None:
+        raise Archived(f"{connection_id} is archived; connect the account anew.")
     try:
         finding = try_key(
-            provider=connection.provider,
-            secret=secret,
-            now=now,
-            fallback_account=connection.account or connection.pk,
+            provider=connection.provider, secret=secret_store().open(connection.secret), now=now
         )
     except ConnectionKeyRefused as refused:
         return _note_status(organization_id, connection_id, refused.extensions["reason"], refused.detail)
+    except CannotOpen:
+        detail = "The sealed key cannot be opened any more; connect the account anew."
+        return _note_status(organization_id, connection_id, Status.INVALID_CREDENTIALS, detail)
     return _settle(organization_id, connection_id, finding)
 
 
@@ -160,26 +178,35 @@ def prove(*, organization_id: str, connection_id: str, now: datetime) -> Provide
 def _settle(organization_id: str, connection_id: str, finding: Finding) -> ProviderConnection:
     lock_organization(organization_id)
     connection = _get(organization_id, connection_id)
-    others = ProviderConnection.objects.for_organization(organization_id).active().exclude(pk=connection_id)
-    if finding.account is None:
+    if finding.names is None:
         return _write(connection, status_detail=finding.detail)
-    if connection.account not in (None, finding.account):
+    if connection.account is None:
+        return _settle_pending(connection, finding)
+    own = {connection.account, *connection.names}
+    if finding.names and not own & set(finding.names):
         return _write(
             connection, status=Status.WRONG_KEY_TYPE, status_detail="The key is of another account now."
         )
-    if known := others.filter(provider=connection.provider, account=finding.account).first():
-        detail = f"The account is connected already, as {known.pk}."
-        return _write(connection, status=Status.WRONG_KEY_TYPE, status_detail=detail)
-    return _write(connection, account=finding.account, status=Status.ACTIVE, status_detail="")
+    names = sorted(own | set(finding.names))
+    return _write(connection, names=names, status=Status.ACTIVE, status_detail="")
+
+
+def _settle_pending(connection: ProviderConnection, finding: Finding) -> ProviderConnection:
+    """The first proof of a connection whose provider was away when it was made."""
+    others = ProviderConnection.objects.for_organization(connection.organization_id).filter(
+        provider=connection.provider
+    )
+    try:
+        account = _account(others, connection.pk, finding)
+    except (AlreadyConnected, ConnectionKeyRefused) as problem:
+        return _write(connection, status=Status.WRONG_KEY_TYPE, status_detail=problem.detail)
+    return _write(connection, account=account, names=finding.names, status=Status.ACTIVE, status_detail="")
 
 
 @transaction
 def _note_status(organization_id: str, connection_id: str, status: str, detail: str) -> ProviderConnection:
     lock_organization(organization_id)
     return _write(_get(organization_id, connection_id), status=status, status_detail=detail)
-
-
-DEGRADED_AFTER = 3  # failed readings in a row
 
 
 @transaction

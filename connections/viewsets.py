@@ -21,7 +21,6 @@ class ConnectionViewSet(ListModelMixin, RetrieveModelMixin, OrganizationViewSet)
 
     model = ProviderConnection
     serializer_class = ConnectionSerializer
-    hidden_from_auditors = True
 
     def get_queryset(self) -> Any:
         connections = super().get_queryset()

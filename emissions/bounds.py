@@ -116,4 +116,4 @@ def shared(a: Uncertain, b: Uncertain) -> float:
 
 def significant(value: float) -> float:
     """Four significant digits."""
-    return float(f"{value:.3e}")
+    return float(f"{value:.4g}")

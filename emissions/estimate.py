@@ -34,22 +34,21 @@ class Estimate(NamedTuple):
 
 def estimate(factors: FactorSet, row: Mapping[str, Any]) -> Estimate:
     """One row: its model, its tokens by class, and what is known of how and where it was served."""
-    match = factors.model(row["model"])
-    known = match.row is not factors.unmapped
+    provider, name, requests = row["provider"], row["model"], row.get("requests")
     combination = factors.combination(
-        provider=row["provider"],
-        model=row["model"],
-        signal=signal_of(row["provider"], row.get("region")),
+        provider=provider,
+        model=name,
+        signal=signal_of(provider, row.get("region")),
         service_tier=row.get("service_tier"),
-        requests=row.get("requests"),
+        requests=requests,
     )
     if combination is None:
-        return Estimate(row["model"], match.row.kind, "", known, None, None)
-    made = figures(combination.rates, Tokens(*(row.get(name) for name in TOKENS)), row.get("requests"))
-    means = cast(Mapping[str, float], made.expected_ug)
-    portion = (combination.spread, means)
+        model = factors.model(name).row
+        return Estimate(name, model.kind, "", model is not factors.unmapped, None, None)
+    made, model = figures(combination.rates, Tokens(*map(row.get, TOKENS)), requests), combination.model
+    portion = (combination.spread, cast("Mapping[str, float]", made.expected_ug))
     carbon = _carbon(made.energy_uwh, made.central_ug.values(), made.mean_ug.values(), bounds([portion]))
-    return Estimate(row["model"], match.row.kind, match.tier, known, carbon, portion)
+    return Estimate(name, model.kind, combination.key.tier, model is not factors.unmapped, carbon, portion)
 
 
 def total(estimates: Sequence[Estimate]) -> Carbon:

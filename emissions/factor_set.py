@@ -73,7 +73,7 @@ class FactorSet:
         key = CombinationKey(match.tier, mode, match.row.order, service_class(service_tier), hosting.id)
         return self.combine(key)
 
-    @property
+    @cached_property
     def unmapped(self) -> ModelRow:
         """The row of models that no other row knows."""
         return self.models[max(self.models)]

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import DateField
+from django.db.models.functions import TruncMonth
 
 from carbon_site.ids import decode, encode
 from carbon_site.periods import Period
@@ -128,3 +130,10 @@ def change_since(organization_id: str, period: Period, since: datetime, until: d
     with connection.cursor() as cursor:
         cursor.execute(CHANGE_SINCE, _parameters(organization_id, period) | {"since": since, "until": until})
         return Change(*cursor.fetchone())
+
+
+def months_changed_since(organization_id: str, since: datetime) -> set[date]:
+    """The months of usage that was observed after an instant: by the time of observation, so it costs what is new."""
+    events = TelemetryEvent.objects.for_organization(organization_id).filter(observed_at__gt=since)
+    months = events.values_list(TruncMonth("starts_at", output_field=DateField()), flat=True)
+    return set(months.distinct())

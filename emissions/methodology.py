@@ -31,7 +31,7 @@ from decimal import Decimal, localcontext
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from carbon_site.units import EXACT, SCALE, part, scaled, to_whole
+from carbon_site.units import EXACT, SCALE, scaled, to_whole
 from emissions.bounds import Spread, Uncertain
 from emissions.factors import Factor, HostingRow, ModelRow
 
@@ -167,13 +167,14 @@ def figures(rates: Mapping[Term, Rate], tokens: Tokens, requests: int | None) ->
     contexts = 2 * requests if requests and requests > 0 else 1
     if (contexts > 1) != ("kv" in rates):
         raise ValueError(f"{requests} requests do not go with rates of {', '.join(rates)}")
-    central, mean, expected = dict.fromkeys(rates, 0), dict.fromkeys(rates, 0), dict.fromkeys(rates, 0.0)
-    energy, amounts = 0, activities(tokens)
+    central, expected = dict.fromkeys(rates, 0), dict.fromkeys(rates, 0.0)
+    mean, energy, amounts = central.copy(), 0, activities(tokens)
     for term, (central_rate, mean_rate, energy_rate) in rates.items():
         if amount := amounts[term]:
             per = contexts if term == "kv" else 1
-            central[term] = part(amount, per, central_rate)
-            mean[term] = part(amount, per, mean_rate)
-            expected[term] = amount * mean_rate / (per * SCALE)
+            scale, exact = per * SCALE, amount * mean_rate
+            central[term] = to_whole(amount * central_rate, scale)
+            mean[term] = to_whole(exact, scale)
+            expected[term] = exact / scale
             energy += amount * energy_rate * (contexts // per)
     return Figures(central, mean, to_whole(energy, contexts * SCALE), expected)

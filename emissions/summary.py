@@ -16,9 +16,8 @@ from psycopg import sql
 from carbon_site.ids import decode, encode
 from carbon_site.problems import Problem
 from emissions.bounds import Bounds, Spread, bounds
-from emissions.methodology import CombinationKey
-from emissions.models import COUNTED, TERMS, FactorCombination
-from emissions.publish import factor_set
+from emissions.combinations import combination_of
+from emissions.models import COUNTED, TERMS
 
 DAY = timedelta(days=1)
 MOST_ROWS = 20_000
@@ -91,28 +90,29 @@ class _Sums:
 
 
 def _rows(question: Question, now: datetime) -> Iterable[_Sums]:
-    statement, parameters = _statement(question, now)
-    width = 1 + len(question.group_by)
+    by_days = question.granularity != "hour" and is_by_days(question.start, question.end, now)
+    table = "emissions_usageday" if by_days else "emissions_usagehour"
+    statement = _statement(table, question.granularity, question.group_by, tuple(question.filters))
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, _parameters(question))
         found = cursor.fetchmany(MOST_ROWS + 1)
     if len(found) > MOST_ROWS:
         raise TooManyRows("Ask for a shorter time, larger steps or fewer groups.")
+    width = 1 + len(question.group_by)
     counted = width + 1 + 2 * len(COUNTED)
     for row in found:
         yield _Sums(row[:width], row[width], row[width + 1 : counted], row[counted], row[counted + 1 :])
 
 
-def _statement(question: Question, now: datetime) -> tuple[sql.Composed, dict[str, Any]]:
-    by_days = question.granularity != "hour" and is_by_days(question.start, question.end, now)
-    table = "emissions_usageday" if by_days else "emissions_usagehour"
+@lru_cache(maxsize=256)
+def _statement(table: str, granularity: str, group_by: tuple[str, ...], filters: tuple[str, ...]) -> str:
     step: sql.Composable = sql.SQL("NULL::timestamptz")
-    if question.granularity != "total":
-        step = sql.SQL("date_trunc({}, usage.starts_at, 'UTC')").format(sql.Literal(question.granularity))
-    columns = [sql.Identifier(_table_of(name), GROUPS[name][0]) for name in question.group_by]
+    if granularity != "total":
+        step = sql.SQL("date_trunc({}, usage.starts_at, 'UTC')").format(sql.Literal(granularity))
+    columns = [sql.Identifier(_table_of(name), GROUPS[name][0]) for name in group_by]
     conditions = [
         sql.SQL("usage.{} = {}").format(sql.Identifier(GROUPS[name][0]), sql.Placeholder(name))
-        for name in question.filters
+        for name in filters
     ]
     statement = sql.SQL(
         """SELECT {keys}, usage.combination_id, {sums}
@@ -130,9 +130,13 @@ def _statement(question: Question, now: datetime) -> tuple[sql.Composed, dict[st
         table=sql.Identifier(table),
         filters=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
     )
+    return statement.as_string()
+
+
+def _parameters(question: Question) -> dict[str, Any]:
     values = {name: decode(value) if GROUPS[name][1] else value for name, value in question.filters.items()}
     span = {"organization": decode(question.organization_id), "start": question.start, "end": question.end}
-    return statement, span | values
+    return span | values
 
 
 def _table_of(group: str) -> str:
@@ -179,9 +183,6 @@ def _spreads(names: set[UUID]) -> dict[UUID, Spread]:
     return {name: spread for name in names if (spread := spread_of(name))}
 
 
-@lru_cache(maxsize=4096)
 def spread_of(name: UUID) -> Spread:
-    """What the figures of a combination are uncertain by. Combinations are final, so one is read once a process."""
-    row = FactorCombination.objects.select_related("factors").get(pk=name)
-    key = CombinationKey(row.tier, row.mode, row.model_row, row.service_class, row.hosting)  # type: ignore[arg-type]
-    return factor_set(row.factors).combine(key).spread
+    """What the figures of a combination are uncertain by."""
+    return combination_of(name).combination.spread

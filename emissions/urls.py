@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import path, re_path
 
 from emissions.viewsets import EstimateViewSet, FactorsViewSet, SummaryViewSet
 
@@ -7,6 +7,6 @@ urlpatterns = [
     path("emissions/summary", SummaryViewSet.as_view({"get": "emissions"})),
     path("emissions/estimate", EstimateViewSet.as_view({"post": "create"})),
     path("factors", FactorsViewSet.as_view({"get": "list"})),
-    path("factors/<str:version>", FactorsViewSet.as_view({"get": "retrieve"})),
+    re_path(r"^factors/(?P<version>[\w.-]+)$", FactorsViewSet.as_view({"get": "retrieve"})),
     path("models", FactorsViewSet.as_view({"get": "models"})),
 ]

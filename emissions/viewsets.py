@@ -31,14 +31,20 @@ class SummaryViewSet(OrganizationViewSet):
     @extend_schema(parameters=[serializers.QuestionSerializer], responses=serializers.UsageSummarySerializer)
     def usage(self, request: Request) -> Response:
         """Tokens by class and requests. Parts of a group add up to the whole."""
-        question, now = self.question(), timezone.now()
+        now, question = (
+            timezone.now(),
+            self.question(),
+        )  # in this order, so that a range up to now ends after it
         rows = [serializers.usage_row(row) for row in summarize(question, now)]
         return Response({"results": rows, "coverage": self.coverage(question, now)[0]})
 
     @extend_schema(parameters=[serializers.QuestionSerializer])
     def emissions(self, request: Request) -> Response:
         """Energy and CO2e with its 95 % interval: estimated from token counts with published factors."""
-        question, now = self.question(), timezone.now()
+        now, question = (
+            timezone.now(),
+            self.question(),
+        )  # in this order, so that a range up to now ends after it
         rows = [serializers.emissions_row(row) for row in summarize(question, now)]
         covered, versions = self.coverage(question, now)
         return Response({"results": rows, "coverage": covered, "factor_versions": versions})

@@ -58,7 +58,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     exclude = ["digest"]
     actions = ["revoke"]
 
-    @admin.action(description="Revoke the selected keys")
+    @admin.action(description="Revoke the selected keys", permissions=["act"])
     def revoke(self, request: Any, keys: Any) -> None:
         def revoke(key: ApiKey) -> None:
             api_keys.revoke_api_key(organization_id=key.organization_id, key_id=key.pk, now=timezone.now())

@@ -8,7 +8,7 @@ import structlog
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -54,12 +54,15 @@ class BearerAuthentication(BaseAuthentication):
         if not get_authorization_header(request):
             return None
         token = bearer_token(request)
+        if not token:
+            raise AuthenticationFailed("Send `Authorization: Bearer <token>`.")
         find = find_by_key if token.startswith(PREFIX) else find_by_session
         try:
             credential = find(token, timezone.now())
         except Refused as refused:
             log.info("credential.refused", reason=str(refused))
-            throttles.note_failed_credential(request)
+            if refused.is_a_guess:
+                throttles.note_failed_credential(request)
             raise AuthenticationFailed("The token is unknown, revoked or expired.") from refused
         return credential, credential
 
@@ -114,8 +117,6 @@ def find_by_session(token: str, now: datetime) -> Credential:
 class RolePermission(BasePermission):
     """A role and a scope for each verb: all may read, an admin may do everything, a viewset says what a member may."""
 
-    message = "Your role or the scope of your key does not allow this."
-
     def has_permission(self, request: Request, view: Any) -> bool:
         who: Any = request.auth
         if who is None:
@@ -123,8 +124,10 @@ class RolePermission(BasePermission):
         action = getattr(view, "action", None)
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return who.role != Role.AUDITOR or not view.hidden_from_auditors
-        if not who.may_write or (who.kind == "api_key" and action in view.people_only):
-            return False
+        if who.kind == "api_key" and action in view.people_only:
+            raise PermissionDenied("A key never makes keys: sign in, or ask an operator for one.")
+        if not who.may_write:
+            raise PermissionDenied("The key only reads.")
         return who.role == Role.ADMIN or (who.role == Role.MEMBER and action in view.member_actions)
 
 

@@ -31,6 +31,14 @@ log = structlog.get_logger(__name__)
 class Refused(Exception):
     """The token is not accepted; the message says why, for the log."""
 
+    is_a_guess = True
+
+
+class Expired(Refused):
+    """The token was genuine, and its minute is over: no reason to suspect whoever brought it."""
+
+    is_a_guess = False
+
 
 class IdentityProviderAway(Problem):
     """Sign-in cannot be checked at the moment; try again soon."""
@@ -68,6 +76,8 @@ def read_session(token: str) -> Session:
             leeway=LEEWAY,
             options={"require": CLAIMS, "verify_aud": False},
         )
+    except jwt.ExpiredSignatureError as error:
+        raise Expired("expired") from error
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise Refused(f"{type(error).__name__}: {error}") from error
     return _session(claims)

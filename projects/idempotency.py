@@ -105,12 +105,18 @@ def _answer(claim: IdempotentAnswer, create: Callable[[], Response]) -> Response
     except IdempotencySecret:
         raise
     except (Problem, APIException):
-        claim.delete()  # refused before anything was made
+        _own(claim).delete()  # refused before anything was made
         raise
-    claim.status, claim.is_secret = response.status_code, isinstance(response, SecretResponse)
-    claim.answer = None if claim.is_secret else json.loads(JSONRenderer().render(response.data))
-    claim.save(update_fields=["status", "is_secret", "answer"])
+    is_secret = isinstance(response, SecretResponse)
+    answer = None if is_secret else json.loads(JSONRenderer().render(response.data))
+    _own(claim).update(status=response.status_code, is_secret=is_secret, answer=answer)
     return response
+
+
+def _own(claim: IdempotentAnswer) -> Any:
+    """The claim, unless somebody has taken it over because we took so long: then the answer is theirs."""
+    claims = IdempotentAnswer.objects.for_organization(claim.organization_id)
+    return claims.filter(pk=claim.pk, claimed_at=claim.claimed_at, status=None)
 
 
 @transaction

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from carbon_site.ids import new_id
 from carbon_site.transactions import transaction
 from projects.entitlements import lock_organization
@@ -12,10 +14,11 @@ UNDER_WAY = [Job.State.QUEUED, Job.State.RUNNING]
 
 
 @transaction
-def begin_job(*, organization_id: str, kind: str, subject: str) -> Job:
-    """A job on a subject; the one that is under way, if there is one."""
+def begin_job(*, organization_id: str, kind: str, subject: str, now: datetime) -> Job:
+    """A job on a subject; the one that is under way, if there is one. Those that ended long ago are let go."""
     lock_organization(organization_id)
     jobs = Job.objects.for_organization(organization_id)
+    jobs.filter(finished_at__lt=now - settings.JOBS_KEPT).delete()
     under_way = jobs.filter(kind=kind, subject=subject, state__in=UNDER_WAY).first()
     return under_way or jobs.create(
         pk=new_id("job"), organization_id=organization_id, kind=kind, subject=subject

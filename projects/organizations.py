@@ -7,18 +7,30 @@ from typing import Any
 from django.utils.text import slugify
 
 from carbon_site.ids import new_id
+from carbon_site.problems import Conflict
 from carbon_site.transactions import transaction, transaction_required
 from projects import tenancy
 from projects.entitlements import lock_organization
 from projects.models import LAST, Membership, Organization, Project, Workload
+
+
+class SlugTaken(Conflict):
+    """The slug is another organisation's."""
+
 
 SEEN_TO_THE = timedelta(minutes=1)
 
 
 @transaction
 def create_organization(*, slug: str, name: str) -> Organization:
-    """An organisation with its default project and catch-all workload. The same slug again: the one that is there."""
-    return _add_organization({"slug": slug}, name=name)
+    """An organisation with its default project and catch-all workload. The same slug again: the one that is there.
+
+    Raises SlugTaken where it is one that its own people have brought here.
+    """
+    made = _add_organization({"slug": slug}, name=name)
+    if made.directory_id is not None:
+        raise SlugTaken(f"“{slug}” is an organisation of the identity provider's; take another word.")
+    return made
 
 
 def organization_of_directory(*, directory_id: str, slug: str) -> Organization:

@@ -7,9 +7,10 @@ from zoneinfo import available_timezones
 from django.utils import timezone
 from rest_framework import serializers
 
-from carbon_site.serializers import IdField, TextField
+from carbon_site.serializers import IdField, QuerySerializer, TextField
 from projects.models import ApiKey, Organization, Project, Role, Workload
 
+LATEST = 1_000_000  # the turn of a workload with rules
 GLOB = re.compile(r"^[\w.:/@+*?-]+$", re.ASCII)
 
 
@@ -83,15 +84,20 @@ class WorkloadSerializer(serializers.ModelSerializer):
     rules = RuleSerializer(many=True, allow_empty=False, max_length=50)  # type: ignore[call-arg]  # of the list
     priority = serializers.IntegerField(
         min_value=0,
-        max_value=1_000_000,
         default=100,
-        help_text="Lower is asked first; the catch-all comes last.",
+        help_text=f"At most {LATEST}; lower is asked first, and the catch-all comes last.",
     )
 
     class Meta:
         model = Workload
         fields = ["id", "project", "name", "rules", "priority", "is_catch_all", "created_at", "archived_at"]
         read_only_fields = ["is_catch_all", "created_at", "archived_at"]
+
+    def validate_priority(self, turn: int) -> int:
+        """Not `max_value`: the schema would deny the catch-all its own turn."""
+        if turn > LATEST:
+            raise serializers.ValidationError(f"At most {LATEST}.", code="max_value")
+        return turn
 
 
 class WorkloadChangeSerializer(WorkloadSerializer):
@@ -100,7 +106,7 @@ class WorkloadChangeSerializer(WorkloadSerializer):
     project = IdField("prj", source="project_id", read_only=True)
 
 
-class WorkloadFilterSerializer(serializers.Serializer):
+class WorkloadFilterSerializer(QuerySerializer):
     project = IdField("prj", source="project_id", required=False, help_text="Only of this project.")
 
 

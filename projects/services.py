@@ -12,11 +12,16 @@ from projects.entitlements import FREE, Grant, lock_organization, require
 from projects.models import Entitlement, Project, Workload
 from projects.organizations import add_project
 
+MOST_WORKLOADS = 100  # each page of usage asks their rules in turn
 Row = TypeVar("Row", bound=Model)
 
 
 class NameTaken(Conflict):
     """The name is taken."""
+
+
+class TooManyWorkloads(Conflict):
+    """A project has a limited number of workloads."""
 
 
 class InUse(Conflict):
@@ -70,7 +75,10 @@ def create_workload(
     if existing := workloads.filter(pk=workload_id).first():
         return existing
     project: Project = _get(Project.objects.for_organization(organization_id).active(), project_id)
-    _refuse_taken(workloads.active().filter(project=project, name=name), name)
+    siblings = workloads.active().filter(project=project)
+    _refuse_taken(siblings.filter(name=name), name)
+    if siblings.count() >= MOST_WORKLOADS:
+        raise TooManyWorkloads(f"{project.pk} has {MOST_WORKLOADS}; archive one that is not used.")
     return workloads.create(
         pk=workload_id, organization_id=organization_id, project=project, name=name, **columns
     )

@@ -72,11 +72,12 @@ def every_organization(why: str) -> Iterator[None]:
     """Within the block this connection sees the light rows of all organisations. A test counts who uses it, and `why` tells."""
     if not why:
         raise ValueError("say why")
+    before = _told("carbon.every_organization")
     _tell("carbon.every_organization", "on")
     try:
         yield
     finally:
-        _tell("carbon.every_organization", "")
+        _tell("carbon.every_organization", before)
 
 
 def _told(setting: str) -> str:

@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 
-from carbon_site.admin import ReadOnlyAdmin
+from carbon_site.admin import HeavyAdmin, ReadOnlyAdmin
 from telemetry.models import PollCursor, PollRun, RawPage, SealedMonth, TelemetryEvent
 
 
 @admin.register(TelemetryEvent)
-class TelemetryEventAdmin(ReadOnlyAdmin):
+class TelemetryEventAdmin(HeavyAdmin):
     list_display = [
         "starts_at",
         "provider",

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -46,9 +47,21 @@ def keep_raw(organization_id: str, raw: bytes) -> bytes:
     """Store a page as it came, under its SHA-256. Before the transaction: a file too many is harmless, one too few is not."""
     digest = hashlib.sha256(raw).digest()
     path = raw_path(organization_id, digest)
-    if not default_storage.exists(path):
-        default_storage.save(path, ContentFile(gzip.compress(raw, mtime=0)))
+    is_there = default_storage.exists(path)
+    if is_there and _holds(path, raw):
+        return digest
+    if is_there:
+        default_storage.delete(path)  # whoever wrote it was killed half way
+    default_storage.save(path, ContentFile(gzip.compress(raw, mtime=0)))
     return digest
+
+
+def _holds(path: str, raw: bytes) -> bool:
+    with default_storage.open(path) as file:
+        try:
+            return gzip.decompress(file.read()) == raw
+        except (EOFError, OSError, zlib.error):
+            return False
 
 
 def raw(page: RawPage) -> bytes:

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from carbon_site.serializers import IdField, InstantField, TextField
+from carbon_site.serializers import IdField, InstantField, RangeSerializer, TextField
 from telemetry.models import PollRun, TelemetryEvent
 
 
@@ -30,7 +30,7 @@ class EventSerializer(serializers.ModelSerializer):
         return bytes(event.identity).hex()
 
 
-class EventFilterSerializer(serializers.Serializer):
+class EventFilterSerializer(RangeSerializer):
     """Which part of the ledger, and as it stood when."""
 
     connection = IdField("con", source="connection_id", required=False)

@@ -13,9 +13,9 @@ def seal_month(*, organization_id: str, month: date, now: datetime | None = None
 
     A month that is sealed stays as it was. `now` is given only by `job --now`.
     """
+    observed_at = open_ledger(organization_id, now)
     sealed = SealedMonth.objects.for_organization(organization_id).filter(month=month).first()
     if sealed is None:
-        observed_at = open_ledger(organization_id, now)
         sealed = SealedMonth.objects.for_organization(organization_id).create(
             organization_id=organization_id, month=month, observed_at=observed_at
         )

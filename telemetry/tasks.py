@@ -11,8 +11,12 @@ from connections.providers import ProviderUnavailable
 from projects.jobs import UNDER_WAY, end_job, note_running
 from projects.models import Job
 from projects.tenancy import every_organization
-from telemetry.poll import poll
+from telemetry.poll import Unfinished, poll
 
+NOT_READ = (
+    "The connection was not read: it is paused, waits for the provider or a person, or is being read already."
+)
+PATIENCE = 30  # seconds, well within the time of a task; a first reading may take several
 SYNC = "sync"  # the kind of job that a request for a reading starts
 
 
@@ -37,13 +41,16 @@ def poll_connection(
             connection_id=connection_id,
             now=now or timezone.now(),
             observed_at=now,
+            patience=None if now else PATIENCE,
         )
+    except Unfinished:
+        self.retry(countdown=0)
     except ProviderUnavailable as away:
         self.retry(exc=away, countdown=away.retry_after or 30 * 2**self.request.retries)
 
 
-@shared_task(name="telemetry.sync")
-def sync(organization_id: str, job_id: str, *, now: datetime | None = None) -> None:
+@shared_task(name="telemetry.sync", bind=True, max_retries=20)
+def sync(self: Task, organization_id: str, job_id: str, *, now: datetime | None = None) -> None:
     """Read the connection of a job, once, and say in the job what came of it."""
     job = Job.objects.for_organization(organization_id).get(pk=job_id)
     note_running(job)
@@ -53,11 +60,20 @@ def sync(organization_id: str, job_id: str, *, now: datetime | None = None) -> N
             connection_id=job.subject,
             now=now or timezone.now(),
             observed_at=now,
+            patience=None if now else PATIENCE,
         )
+    except Unfinished:
+        self.retry(countdown=0)
     except ProviderUnavailable as away:
         end_job(job, now=timezone.now(), error=f"The provider cannot be read: {away}.")
+    except Exception:
+        end_job(job, now=timezone.now(), error="Something went wrong on our side; it was logged.")
+        raise
     else:
-        end_job(job, now=timezone.now(), result=None if reading is None else vars(reading))
+        error = NOT_READ if reading is None else reading.refused
+        end_job(
+            job, now=timezone.now(), error=error, result=None if error or reading is None else reading.counts
+        )
 
 
 POLLS = Sweep("poll", due_connections, poll_connection)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from carbon_site.api import OrganizationViewSet, valid
-from carbon_site.serializers import JobSerializer, RangeSerializer
+from carbon_site.serializers import JobSerializer
 from connections.models import ProviderConnection
 from projects.jobs import begin_job
 from telemetry.models import PollRun, TelemetryEvent
@@ -25,15 +26,15 @@ class EventViewSet(ListModelMixin, OrganizationViewSet):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return TelemetryEvent.unscoped.none()
-        query = self.request.query_params
-        span, said = valid(RangeSerializer(data=query)), valid(EventFilterSerializer(data=query))
+        said = valid(EventFilterSerializer(data=self.request.query_params))
+        start, end = said.pop("start"), said.pop("end")
         as_of, everything = said.pop("as_of", None), said.pop("include_superseded")
-        events = super().get_queryset().within(span["start"], span["end"]).filter(**said)
+        events = super().get_queryset().within(start, end).filter(**said)
         if as_of is not None:
             return events.as_of(as_of) if not everything else events.filter(observed_at__lte=as_of)
         return events if everything else events.current()
 
-    @extend_schema(parameters=[RangeSerializer, EventFilterSerializer])
+    @extend_schema(parameters=[EventFilterSerializer])
     def list(self, request: Request) -> Response:
         """Newest first. A bucket that grew has several revisions; only the current one counts."""
         return super().list(request)
@@ -44,14 +45,14 @@ class ReadingViewSet(OrganizationViewSet):
 
     model = ProviderConnection
     serializer_class = JobSerializer
-    hidden_from_auditors = True
-    member_actions = frozenset({"sync"})
 
     @extend_schema(request=None, responses={202: JobSerializer})
     def sync(self, request: Request, pk: str) -> Response:
         """Read it now. Asked twice, it is the same job."""
         connection = self.get_object()
-        job = begin_job(organization_id=self.organization_id, kind=SYNC, subject=connection.pk)
+        job = begin_job(
+            organization_id=self.organization_id, kind=SYNC, subject=connection.pk, now=timezone.now()
+        )
         sync.apply_async((self.organization_id, job.pk), task_id=f"sync:{job.pk}")
         return Response(self.get_serializer(job).data, status=202)
 

@@ -17,6 +17,18 @@ DROP POLICY one_organization ON billing_{table};
 ALTER TABLE billing_{table} DISABLE ROW LEVEL SECURITY;
 """
 
+# A foreign key is checked past the wall, so it must name the organisation itself.
+SAME_ORGANIZATION = """
+ALTER TABLE billing_billingperiod ADD CONSTRAINT period_of_an_organization UNIQUE (organization_id, id);
+ALTER TABLE billing_priorperiodadjustment ADD CONSTRAINT adjustment_of_the_same_organization
+    FOREIGN KEY (organization_id, period_id) REFERENCES billing_billingperiod (organization_id, id)
+    DEFERRABLE INITIALLY DEFERRED;
+"""
+ANY_ORGANIZATION = """
+ALTER TABLE billing_priorperiodadjustment DROP CONSTRAINT adjustment_of_the_same_organization;
+ALTER TABLE billing_billingperiod DROP CONSTRAINT period_of_an_organization;
+"""
+
 FINAL = """
 CREATE TRIGGER frozen_figures_are_final
     BEFORE DELETE OR UPDATE OF organization_id, month, revision, frozen_at, sealed_at, factors_id, central_ug, mean_ug, low_ug,
@@ -37,5 +49,6 @@ class Migration(migrations.Migration):
 
     operations = [
         *[migrations.RunSQL(WALL.format(table=table), NO_WALL.format(table=table)) for table in TABLES],
+        migrations.RunSQL(SAME_ORGANIZATION, ANY_ORGANIZATION),
         migrations.RunSQL(FINAL, NOT_FINAL),
     ]

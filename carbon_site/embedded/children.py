@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
@@ -70,6 +71,14 @@ def ending(status: int) -> str:
     return f"exit status {status}" if status >= 0 else Signals(-status).name
 
 
+def end_with(parent: int, signum: Signals) -> None:
+    """For a child, after the change of its user, which would clear this: have the kernel send the signal when its parent dies."""
+    if sys.platform == "linux":
+        LIBC.prctl(SET_PARENT_DEATH_SIGNAL, signum)
+        if os.getppid() != parent:  # it died before we could say so
+            os._exit(1)
+
+
 @contextmanager
 def child(
     name: str,
@@ -83,18 +92,10 @@ def child(
     log: Path | None = None,
 ) -> Iterator[Child]:
     """Start a process, and stop it in the end. Only from the main thread: Linux ends it with the thread that made it."""
-    parent = os.getpid()
-
-    def end_with_parent() -> None:  # after the change of user, which would clear the order
-        if sys.platform == "linux":
-            LIBC.prctl(SET_PARENT_DEATH_SIGNAL, when_orphaned)
-            if os.getppid() != parent:  # it died before we could say so
-                os._exit(1)
-
     with log.open("ab") if log else nullcontext() as output:
         process = subprocess.Popen(  # noqa: S603 - the commands are ours
             command,
-            preexec_fn=end_with_parent,
+            preexec_fn=partial(end_with, os.getpid(), when_orphaned),
             start_new_session=True,  # Ctrl-C is for us; we stop it in our own order
             stdin=subprocess.DEVNULL,
             stdout=output,

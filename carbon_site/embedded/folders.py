@@ -18,7 +18,7 @@ from pathlib import Path
 from carbon_site.embedded.children import Unable
 
 LOCK = "up.lock"
-OURS = {LOCK, "secret-store.key"}
+OURS = {LOCK, "secret-store.key", "receipt-signing.key", "log-signing.key"}
 LASTING = "/var/tmp"  # noqa: S108 - open to every user and, unlike /tmp, kept over a reboot; the folder's name is random
 SOCKET_FOLDER = re.compile(
     rb"[\w/.-]{1,89}"

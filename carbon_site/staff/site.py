@@ -14,13 +14,14 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
-from carbon_site import health
+from carbon_site import health, throttles
+from carbon_site.api import problem_json
 from carbon_site.ids import MalformedId, decode
-from carbon_site.models import StaffAction, TaskFailure
+from carbon_site.models import CHOSEN, StaffAction, TaskFailure
+from carbon_site.problems import Problem
 from projects import tenancy
 from projects.models import Organization
 
-CHOSEN = "organization"
 View = Callable[..., HttpResponse]
 
 
@@ -44,6 +45,17 @@ class StaffSite(UnfoldAdminSite):
                 return response
 
         return super().admin_view(behind_the_wall, cacheable)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """As Django's, but a wrong password counts like any wrong credential of an address."""
+        try:
+            throttles.admit_address(request)
+        except Problem as problem:
+            return problem_json(problem, request)
+        response = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == 200:
+            throttles.note_failed_credential(request)
+        return response
 
     def extra_urls(self) -> list[URLPattern]:
         return [

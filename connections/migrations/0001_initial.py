@@ -34,6 +34,14 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
+                (
+                    "names",
+                    models.JSONField(
+                        default=list,
+                        editable=False,
+                        help_text="every name of the account that the provider told",
+                    ),
+                ),
                 ("secret", models.TextField(editable=False, help_text="the sealed key, or where it is kept")),
                 (
                     "key_hint",

@@ -12,23 +12,35 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import httpx
+import structlog
+
+from carbon_site.logs import redact
 
 LONGEST = 300
+log = structlog.get_logger(__name__)
 
 
 class ProviderUnavailable(Exception):
     """Try again later: no answer, a 429, a 5xx, an answer cut short. `retry_after` in seconds, if the provider says."""
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(detail)
+        super().__init__(redact(detail))
         self.retry_after = retry_after
+
+
+class NotOffered(Exception):
+    """The account does not have this kind of usage at all."""
+
+
+class QueryRefused(ProviderUnavailable):
+    """The provider refuses the question itself: our mistake, or a cursor that it no longer takes."""
 
 
 class ProviderRefused(Exception):
     """Trying again will not help. `status` is what the connection's status becomes."""
 
     def __init__(self, status: str, detail: str) -> None:
-        super().__init__(detail)
+        super().__init__(redact(detail))
         self.status = status
 
 
@@ -73,8 +85,8 @@ class Provider(Protocol):
 
     families: tuple[str, ...]
 
-    async def validate(self, now: datetime) -> str | None:
-        """Prove that the key reads usage; answer with the account it belongs to, if the provider names it.
+    async def validate(self, now: datetime) -> list[str]:
+        """Prove that the key reads usage; answer with every name of the account that the provider tells, the best first.
 
         Raises ProviderRefused, ProviderUnavailable.
         """
@@ -109,7 +121,7 @@ Refusal = Callable[[httpx.Response], ProviderRefused | None]  # why an answer is
 
 
 async def ask(http: httpx.AsyncClient, url: str, refusal: Refusal, **request: Any) -> tuple[bytes, Any]:
-    """GET an address: the bytes of the answer, and what they say. Raises ProviderRefused, ProviderUnavailable."""
+    """GET an address: the bytes of the answer, and what they say. Raises NotOffered, ProviderRefused, ProviderUnavailable."""
     try:
         answer = await http.get(url, **request)
     except httpx.HTTPError as error:
@@ -119,7 +131,11 @@ async def ask(http: httpx.AsyncClient, url: str, refusal: Refusal, **request: An
     if answer.status_code in (408, 429) or answer.is_server_error or answer.is_redirect:
         wait = answer.headers.get("retry-after", "")
         raise ProviderUnavailable(f"answered {answer.status_code}", float(wait) if wait.isdigit() else None)
-    answer.raise_for_status()  # any other refusal is our mistake, and should be heard
+    if answer.status_code == 404:
+        raise NotOffered
+    if answer.is_error:
+        log.error("provider.query_refused", url=url, status=answer.status_code, said=answer.text[:LONGEST])
+        raise QueryRefused(f"answered {answer.status_code}")
     try:
         return answer.content, json.loads(answer.content)
     except ValueError as error:

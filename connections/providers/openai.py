@@ -7,6 +7,7 @@ the classes are disjoint. A cursor is bound to its exact query, so start and end
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from connections.providers import Page, ProviderRefused, ProviderUnavailable, Us
 
 HOUR = 3600
 BUCKETS_A_PAGE = 168
+COST_DAYS = 31  # as many as one page certainly holds
 PROJECT, USER, KEY, MODEL = "project_id", "user_id", "api_key_id", "model"
 
 
@@ -54,14 +56,14 @@ class OpenAI:
         self.http, self.base_url, self.account = http, base_url, account
         self.headers = {"Authorization": f"Bearer {secret}"}
 
-    async def validate(self, now: datetime) -> str | None:
-        """A cost row names the organisation; where none does, its oldest project stands for it."""
+    async def validate(self, now: datetime) -> list[str]:
+        """The organisation, where a cost row names it, and its oldest project: either may be told one day and not the other."""
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        _, costs = await self._get(
-            "/organization/costs", start_time=_seconds(midnight - timedelta(days=1)), limit=1
-        )
-        named = (row.get("organization_id") for _, row in _rows(costs))
-        return next(filter(None, named), None) or await self._oldest_project()
+        since = _seconds(midnight - timedelta(days=COST_DAYS))
+        with told():
+            _, costs = await self._get("/organization/costs", start_time=since, limit=COST_DAYS)
+            names = [row["organization_id"] for _, row in _rows(costs) if row.get("organization_id")]
+            return list(dict.fromkeys([*names, *await self._oldest_project()]))
 
     async def pages(
         self, family: str, start: datetime, end: datetime, after: str | None = None
@@ -69,11 +71,15 @@ class OpenAI:
         query, path = _query(family, start, end), f"/organization/usage/{family}"
         more = True
         while more:
-            raw, said = await self._get(path, **query, page=after)
-            more, before, after = said["has_more"], after, said["next_page"]
+            with told():
+                raw, said = await self._get(path, **query, page=after)
+                more, before, after = said["has_more"], after, said["next_page"]
+                rows = self.rows(family, said)
             if more and after in (None, before):
                 raise ProviderUnavailable("more pages, but no way to them")
-            yield Page(raw, self.rows(family, said), after)
+            if any(not start <= row.starts_at < end for row in rows):
+                raise ProviderUnavailable("a bucket of another time than was asked for")
+            yield Page(raw, rows, after)
 
     def rows(self, family: str, said: Any) -> list[UsageRow]:
         return [self._row(family, start, row) for start, row in _rows(said)]
@@ -101,18 +107,27 @@ class OpenAI:
             **_tokens(said),
         )
 
-    async def _oldest_project(self) -> str | None:
-        """Needs a scope that a usage key may lack; then nothing names the account."""
+    async def _oldest_project(self) -> list[str]:
+        """Needs a scope that a usage key may lack; then no project names the account."""
         try:
             _, projects = await self._get("/organization/projects", limit=100, include_archived="true")
         except ProviderRefused:
-            return None
+            return []
         oldest = min(projects["data"], key=lambda project: project["created_at"], default=None)
-        return None if oldest is None else str(oldest["id"])
+        return [] if oldest is None else [str(oldest["id"])]
 
     async def _get(self, path: str, **query: Any) -> tuple[bytes, Any]:
         query = {name: value for name, value in query.items() if value is not None}
         return await ask(self.http, self.base_url + path, _refusal, params=query, headers=self.headers)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """An answer of another shape than documented is no answer."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProviderUnavailable(f"an answer of an unknown shape ({type(error).__name__})") from error
 
 
 def _query(family: str, start: datetime, end: datetime) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 -- away. Then the new calculations stand, and those of the events replaced are superseded.
 
 INSERT INTO usage_change (
-    id, organization_id, starts_at, project_id, workload_id, connection_id, provider, model, service_tier, family,
+    organization_id, starts_at, project_id, workload_id, connection_id, provider, model, service_tier, family,
     combination_id, events, input_uncached, cache_read, cache_write, cache_write_long, output, requests,
     known_input_uncached, known_cache_read, known_cache_write, known_cache_write_long, known_output, known_requests,
     energy_uwh, central_output_ug, central_input_uncached_ug, central_cache_read_ug, central_cache_write_ug,
     central_cache_write_long_ug, central_kv_ug, mean_output_ug, mean_input_uncached_ug, mean_cache_read_ug,
     mean_cache_write_ug, mean_cache_write_long_ug, mean_kv_ug)
 SELECT
-    gen_random_uuid(), %(organization)s, event.starts_at, event.project_id, event.workload_id, event.connection_id,
+    %(organization)s, event.starts_at, event.project_id, event.workload_id, event.connection_id,
     event.provider, event.model, event.service_tier, event.family, figure.combination_id, 1, coalesce(event.input_uncached,
     0), coalesce(event.cache_read, 0), coalesce(event.cache_write, 0), coalesce(event.cache_write_long, 0),
     coalesce(event.output, 0), coalesce(event.requests, 0), (event.input_uncached IS NOT NULL)::integer, (event.cache_read
@@ -24,14 +24,14 @@ FROM ledger_change AS event
 LEFT JOIN figure_change AS figure ON figure.event_id = event.id;
 
 INSERT INTO usage_change (
-    id, organization_id, starts_at, project_id, workload_id, connection_id, provider, model, service_tier, family,
+    organization_id, starts_at, project_id, workload_id, connection_id, provider, model, service_tier, family,
     combination_id, events, input_uncached, cache_read, cache_write, cache_write_long, output, requests,
     known_input_uncached, known_cache_read, known_cache_write, known_cache_write_long, known_output, known_requests,
     energy_uwh, central_output_ug, central_input_uncached_ug, central_cache_read_ug, central_cache_write_ug,
     central_cache_write_long_ug, central_kv_ug, mean_output_ug, mean_input_uncached_ug, mean_cache_read_ug,
     mean_cache_write_ug, mean_cache_write_long_ug, mean_kv_ug)
 SELECT
-    gen_random_uuid(), %(organization)s, event.starts_at, event.project_id, event.workload_id, event.connection_id,
+    %(organization)s, event.starts_at, event.project_id, event.workload_id, event.connection_id,
     event.provider, event.model, event.service_tier, event.family, figure.combination_id, -1,
     -coalesce(event.input_uncached, 0), -coalesce(event.cache_read, 0), -coalesce(event.cache_write, 0),
     -coalesce(event.cache_write_long, 0), -coalesce(event.output, 0), -coalesce(event.requests, 0), -(event.input_uncached

@@ -13,6 +13,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS combination_of (
 
 CREATE TEMPORARY TABLE IF NOT EXISTS figure_change (LIKE emissions_carboncalculation) ON COMMIT DELETE ROWS;
 
-CREATE TEMPORARY TABLE IF NOT EXISTS usage_change (LIKE emissions_usagehour) ON COMMIT DELETE ROWS;
+-- Without constraints, as its rows need no id: a random one is dear.
+CREATE TEMPORARY TABLE IF NOT EXISTS usage_change ON COMMIT DELETE ROWS AS TABLE emissions_usagehour WITH NO DATA;
 
 TRUNCATE combination_of, figure_change, usage_change;

@@ -60,6 +60,9 @@ DROP FUNCTION refuse_change_of_the_log();
 """
 
 WALL = """
+ALTER TABLE receipts_{table} ADD CONSTRAINT {table}_of_the_same_organization  -- a key is checked past the wall
+    FOREIGN KEY (organization_id, period_id) REFERENCES billing_billingperiod (organization_id, id)
+    DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE receipts_{table} ENABLE ROW LEVEL SECURITY;
 CREATE POLICY one_organization ON receipts_{table}
     USING (organization_id = nullif(current_setting('carbon.organization', true), '')::uuid);
@@ -70,6 +73,7 @@ NO_WALL = """
 DROP POLICY every_organization ON receipts_{table};
 DROP POLICY one_organization ON receipts_{table};
 ALTER TABLE receipts_{table} DISABLE ROW LEVEL SECURITY;
+ALTER TABLE receipts_{table} DROP CONSTRAINT {table}_of_the_same_organization;
 """
 NOT_FINAL = """
 DROP TRIGGER receipts_stand_but_for_their_token ON receipts_carbonreceipt;

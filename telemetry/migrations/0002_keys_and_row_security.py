@@ -27,6 +27,7 @@ ALTER TABLE telemetry_telemetryevent
     DROP CONSTRAINT telemetry_telemetryevent_pkey,
     ADD PRIMARY KEY (organization_id, starts_at, id);
 CREATE INDEX event_by_id ON telemetry_telemetryevent (organization_id, id);
+CREATE INDEX event_by_time_of_observation ON telemetry_telemetryevent (organization_id, observed_at);
 
 REVOKE UPDATE, DELETE ON telemetry_telemetryevent FROM carbon_app;
 GRANT UPDATE (superseded_at) ON telemetry_telemetryevent TO carbon_app;
@@ -35,15 +36,28 @@ REVOKE UPDATE, DELETE ON telemetry_sealedmonth, telemetry_rawpage FROM carbon_ap
 NO_KEY = """
 GRANT UPDATE, DELETE ON telemetry_sealedmonth, telemetry_rawpage, telemetry_telemetryevent TO carbon_app;
 
-DROP INDEX event_by_id;
+DROP INDEX event_by_id, event_by_time_of_observation;
 ALTER TABLE telemetry_telemetryevent
     DROP CONSTRAINT telemetry_telemetryevent_pkey,
     ADD CONSTRAINT telemetry_telemetryevent_pkey PRIMARY KEY (id);
 """
 
 
+# A foreign key is checked past the wall, so it must name the organisation itself.
+SAME_ORGANIZATION = """
+ALTER TABLE telemetry_{table} ADD CONSTRAINT {table}_of_the_same_organization
+    FOREIGN KEY (organization_id, connection_id) REFERENCES connections_providerconnection (organization_id, id)
+    DEFERRABLE INITIALLY DEFERRED;
+"""
+ANY_ORGANIZATION = "ALTER TABLE telemetry_{table} DROP CONSTRAINT {table}_of_the_same_organization;"
+
+
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0001_initial"), ("carbon_site", "0002_roles_and_append_only")]
+    dependencies = [
+        ("telemetry", "0001_initial"),
+        ("carbon_site", "0002_roles_and_append_only"),
+        ("connections", "0002_row_security"),
+    ]
 
     operations = [
         *[
@@ -51,5 +65,9 @@ class Migration(migrations.Migration):
             for table in [*LIGHT, "telemetryevent"]
         ],
         *[migrations.RunSQL(DOOR.format(table=table), NO_DOOR.format(table=table)) for table in LIGHT],
+        *[
+            migrations.RunSQL(SAME_ORGANIZATION.format(table=table), ANY_ORGANIZATION.format(table=table))
+            for table in ["rawpage", "pollcursor", "pollrun"]
+        ],
         migrations.RunSQL(KEY, NO_KEY),
     ]

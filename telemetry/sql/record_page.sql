@@ -29,7 +29,7 @@ WITH changed AS (
               SELECT FROM jsonb_to_recordset(workload.rules)
                   AS rule (provider text, model text, provider_project text, api_key text)
               WHERE (rule.provider IS NULL OR rule.provider = %(provider)s)
-                AND (rule.model IS NULL OR traits.model LIKE
+                AND (rule.model IS NULL OR traits.model <> chr(1) AND traits.model LIKE
                      translate(replace(replace(rule.model, '\', '\\'), '_', '\_'), '*?', '%%_'))
                 AND (rule.provider_project IS NULL OR rule.provider_project = traits.provider_project)
                 AND (rule.api_key IS NULL OR rule.api_key = traits.api_key)))

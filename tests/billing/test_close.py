@@ -199,6 +199,22 @@ class TestAdjustments:
         assert (november.retire_mg, november.carried_out_mg) == (0, -(-adjustment.mean_ug // 1000))
         assert november.carried_out_mg < 0
 
+    def test_that_were_carried_are_found_by_whichever_period_freezes_next(self, acme, october, source):
+        """A second account may bring a month older than all that were frozen."""
+        self.close(acme)
+        make.record(source, *[make.usage_row(starts_at=IN_OCTOBER, model="gpt-4o", output=0, requests=3)])
+        self.close(acme, NOVEMBER.end + timedelta(hours=48))
+        carried = period(NOVEMBER).carried_out_mg
+        make.record(
+            source,
+            make.usage_row(starts_at=IN_OCTOBER - timedelta(days=30), model="o3", output=10**6, requests=1),
+        )
+
+        self.close(acme, NOVEMBER.end + timedelta(hours=49))
+
+        september = period(Period.month(2026, 9))
+        assert (carried < 0, september.carried_in_mg) == (True, carried)
+
     def test_are_final(self, acme, october, source):
         self.close(acme)
         make.record(source, make.usage_row(starts_at=IN_OCTOBER, model="o3", output=500))

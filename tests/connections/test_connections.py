@@ -89,6 +89,30 @@ class TestConnect:
 
         assert (made["status"], made["account"]) == ("active", made["id"])
 
+    def test_knows_an_account_by_any_of_its_names(self, admin, world):
+        """A cost row names the organisation on one day and not on another; the oldest project always stands for it."""
+        first = connect(admin, "sk-admin-sandbox-globex").json()
+        (oldest,) = ProviderConnection.unscoped.values_list("names", flat=True)
+        ProviderConnection.unscoped.update(account=oldest[-1], names=oldest[-1:])
+
+        again = connect(admin, "sk-admin-sandbox-globex_2")
+
+        assert (len(oldest), again.status_code, again.json()["object"]) == (2, 409, first["id"])
+
+    def test_refuses_a_key_that_cannot_be_told_from_what_is_known(self, admin, world):
+        connect(admin)
+
+        answer = connect(admin, "sk-admin-usageonly-acme")
+
+        assert (answer.status_code, answer.json()["reason"]) == (422, "insufficient_scope")
+        assert "Management: read" in answer.json()["detail"]
+
+    def test_tells_usage_apart_by_the_same_name_after_an_archived_connection(self, admin, world):
+        first = connect(admin).json()
+        admin.delete(f"{CONNECTIONS}/{first['id']}")
+
+        assert connect(admin).json()["account"] == first["account"]
+
     def test_is_what_the_plan_allows(self, world):
         small = make.client(make.organization("small", connections=0))
 
@@ -96,7 +120,7 @@ class TestConnect:
 
     def test_is_for_an_admin(self, member, auditor, world):
         assert connect(member).status_code == 403
-        assert auditor.get(CONNECTIONS).status_code == 403
+        assert auditor.get(CONNECTIONS).status_code == 200
 
     def test_makes_one_connection_for_an_idempotency_key(self, admin, world):
         body = {"provider": "openai", "name": "Production", "api_key": "sk-admin-sandbox-acme"}
@@ -137,6 +161,14 @@ class TestConnection:
 
         assert answers == [200, 404]
 
+    def test_that_is_archived_is_neither_tried_nor_changed(self, admin, made):
+        there = f"{CONNECTIONS}/{made['id']}"
+        admin.delete(there)
+
+        answers = [admin.post(f"{there}/validate"), admin.patch(there, {"name": "New"}, format="json")]
+
+        assert [answer.status_code for answer in answers] == [409, 409]
+
     def test_forgets_its_key_when_it_is_archived_and_frees_the_account(self, admin, made):
         answers = [admin.delete(f"{CONNECTIONS}/{made['id']}").status_code for _ in range(2)]
 
@@ -146,7 +178,7 @@ class TestConnection:
         assert connect(admin).status_code == 201
 
     def test_that_was_proved_again_as_another_account_is_not_believed(self, acme, made):
-        ProviderConnection.unscoped.update(account="org-other")
+        ProviderConnection.unscoped.update(account="org-other", names=["org-other"])
 
         tried = prove(organization_id=acme.pk, connection_id=made["id"], now=make.NOW)
 

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from telemetry.models import TelemetryEvent
 from tests import make
@@ -187,6 +189,8 @@ class TestSummary:
             ({"from": "2026-11-01T00:00:00 01:00"}, "from"),
             ({"range": "7d"}, ""),
             ({"project": "search"}, "project"),
+            ({"projct": "prj_1"}, "projct"),
+            ({"to": "0001-01-05"}, "to"),
         ],
     )
     def test_refuses_what_does_not_fit(self, admin, query, field):
@@ -196,9 +200,12 @@ class TestSummary:
 
     @pytest.mark.parametrize("word", ["7d", "30d", "90d", "365d", "mtd", "last_month"])
     def test_knows_ranges_by_a_word(self, admin, history, word):
-        answer = admin.get(EMISSIONS, {"range": word})
+        with CaptureQueriesContext(connection) as asked:
+            answer = admin.get(EMISSIONS, {"range": word})
 
         assert answer.status_code == 200
+        assert any("emissions_usageday" in query["sql"] for query in asked)
+        assert not any("emissions_usagehour" in query["sql"] for query in asked)
 
 
 @pytest.mark.django_db
@@ -213,7 +220,7 @@ class TestRouting:
             project, "Third", rules=[{"api_key": "key_1"}, {"provider_project": "proj_1"}], priority=3
         )
         rows = {
-            "gpt-4o-mini": first, "gpt-5": second, "o3": third, "o4": third, "other": None, "gpt_4o": None,
+            "gpt-4o-mini": first, "gpt-5": second, "o3": third, "o4": third, "other": None, "gpt_4o": None, None: None,
         }  # fmt: skip
         columns = {"o3": {"api_key": "key_1"}, "o4": {"provider_project": "proj_1"}}
 

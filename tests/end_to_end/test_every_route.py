@@ -6,11 +6,15 @@ import pytest
 from django.urls import URLPattern, get_resolver
 
 from carbon_site.api import OrganizationViewSet
+from receipts.credits import load_batches
+from receipts.models import CarbonReceipt
 from tests import make
+from tests.receipts.test_credits import retired
+from tests.receipts.test_settle import frozen, settled
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PK = re.compile(r"\(\?P<pk>[^)]*\)|<str:pk>")
-PUBLIC = {"emissions/estimate", "factors", "factors/<str:version>", "models"}  # what anyone may call
+PUBLIC = {"emissions/estimate", "factors", r"factors/(?P<version>[\w.-]+)", "models"}  # what anyone may call
 
 
 def routes():
@@ -23,6 +27,11 @@ def routes():
             path = PK.sub("{pk}", str(route.pattern)).strip("^$").replace("\\Z", "")
             found[path] = getattr(route.callback, "cls", None)
     return found
+
+
+def make_receipt(organization) -> CarbonReceipt:
+    load_batches([retired(1, 1)])
+    return CarbonReceipt.unscoped.get(period=settled(frozen(organization)))
 
 
 @pytest.mark.django_db
@@ -42,6 +51,7 @@ class TestEveryRoute:
             "jobs": make.job(acme).pk,
             "connections": make.connection(project).pk,
             "billing": make.period(acme).pk,
+            "receipts": make_receipt(acme).pk,
         }
         with_an_id = [path for path in routes() if "{pk}" in path]
 

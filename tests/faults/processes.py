@@ -5,10 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from signal import SIGKILL
 
 import psutil
 
+from carbon_site.embedded.children import end_with
 from tests.engine import ADDRESSES
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +25,7 @@ COMMANDS = {
 
 
 def until(happens: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while not happens():
         assert time.monotonic() < give_up, "it did not happen"
         time.sleep(0.05)
@@ -52,6 +55,7 @@ class Up:
                 cwd=ROOT,
                 env=environment | configured | {"CARBON_STATE_DIR": str(self.state)},
                 start_new_session=True,
+                preexec_fn=partial(end_with, os.getpid(), SIGKILL),  # also where pytest is killed
                 stdout=output,
                 stderr=output,
             )

@@ -16,15 +16,12 @@ import pytest
 import redis
 from arq.connections import ArqRedis
 
+from carbon_site.ids import new_id
 from carbon_site.tasks import QUEUE, WIRE
 from tests.engine import ADDRESSES, temporary_state
 from tests.faults.processes import Up, lives, until
 
-OLD_FAILURE = """
-    INSERT INTO carbon_site_taskfailure (name, task_id, arguments, error, traceback, attempt, failed_at)
-    VALUES ('old', 'old', '[]', '', '', 1, now() - interval '1 year')
-"""
-FAILURES = "SELECT FROM carbon_site_taskfailure WHERE name = 'old'"
+FAILURES = "SELECT FROM carbon_site_taskfailure WHERE task_id = 'interrupted'"
 WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -57,12 +54,13 @@ def address(up: Up, name: str) -> str:
 
 
 def enqueue(up: Up, task_id: str, *, in_seconds: float) -> None:
-    """A call of a real task that deletes old failures."""
+    """A call of a real task. It fails, as there is no such row, and the failure is kept: so one sees that it ran."""
+    arguments = [new_id("org"), new_id("job")]
 
     async def enqueue() -> None:
         async with ArqRedis(unix_socket_path=urlsplit(address(up, "redis")).path, **WIRE) as queue:
             await queue.enqueue_job(
-                "carbon_site.forget_failures", _job_id=task_id, _queue_name=QUEUE, _defer_by=in_seconds
+                "telemetry.sync", arguments, _job_id=task_id, _queue_name=QUEUE, _defer_by=in_seconds
             )
 
     asyncio.run(enqueue())
@@ -109,7 +107,6 @@ class TestUpAfterKill9:
     @pytest.mark.parametrize("victim", ["up", "web", "PostgreSQL", "Redis"])
     def test_ends_whole_and_comes_back_with_rows_and_jobs(self, up: Up, victim: str) -> None:
         with owner(up) as connection:
-            connection.execute("SET synchronous_commit = on")
             connection.execute("CREATE TABLE IF NOT EXISTS kept (victim text)")
             connection.execute("INSERT INTO kept VALUES (%s)", [victim])
         enqueue(up, victim, in_seconds=3600)
@@ -127,8 +124,7 @@ class TestUpAfterKill9:
 
     def test_runs_a_killed_workers_job_again(self, up: Up) -> None:
         with closing(owner(up)) as holder:
-            holder.execute(OLD_FAILURE)
-            holder.execute("BEGIN; LOCK TABLE carbon_site_taskfailure")
+            holder.execute("BEGIN; LOCK TABLE projects_job")
             enqueue(up, "interrupted", in_seconds=0)
             with owner(up) as onlooker, queue(up) as redis:
                 until(lambda: onlooker.execute(WAITING).rowcount == 1)
@@ -142,7 +138,7 @@ class TestUpAfterKill9:
         assert (status, "\nworker ended by itself (SIGKILL)" in said) == (1, True)
         assert not any(map(lives, family))
         with owner(up) as connection:
-            until(lambda: connection.execute(FAILURES).rowcount == 0)
+            until(lambda: connection.execute(FAILURES).rowcount == 1)
 
 
 class TestUpAfterSignals:

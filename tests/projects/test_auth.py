@@ -128,6 +128,14 @@ class TestThrottles:
 
         assert answers == [200, 200, 200, 429]
 
+    def test_of_a_key_that_asks_too_often_take_nothing_from_the_others(self, db):
+        acme = make.organization("acme", requests_a_minute=2)
+        busy, quiet = make.client(acme), make.client(acme)
+        for _ in range(20):
+            busy.get(ME)
+
+        assert quiet.get(ME).status_code == 200
+
     def test_stop_an_address_that_guesses(self, acme, settings):
         settings.ADDRESS_FAILED_CREDENTIALS_PER_MINUTE = 2
         honest = make.client(acme)

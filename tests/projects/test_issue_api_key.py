@@ -1,6 +1,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from projects import organizations
 from projects.models import ApiKey, Organization
 from tests import make
 
@@ -24,6 +25,12 @@ class TestIssueApiKey:
     def test_says_that_there_is_none(self, db):
         with pytest.raises(CommandError, match="There is no organisation “nobody”; --create makes it"):
             call_command("issue_api_key", "--organization", "nobody")
+
+    def test_does_not_give_an_operator_what_strangers_brought(self, db):
+        organizations.organization_of_directory(directory_id="org_clerk9", slug="bigcorp")
+
+        with pytest.raises(CommandError, match="identity provider"):
+            call_command("issue_api_key", "--organization", "bigcorp", "--create")
 
     def test_says_what_the_plan_allows(self, db):
         make.organization("small", api_keys=0)

@@ -112,7 +112,10 @@ class TestSession:
         make.record(make.connection(make.default_project(organization)), make.usage_row(output=7, requests=1))
         span = {"from": "2026-11-01", "to": "2026-11-25"}
 
-        seen = [client.get("/api/v1/emissions/summary", span).json() for client in (person, make.client(organization))]
+        seen = [
+            client.get("/api/v1/emissions/summary", span).json()
+            for client in (person, make.client(organization))
+        ]
 
         assert seen[0] == seen[1]
         assert seen[0]["results"][0]["output"] == 7
@@ -191,6 +194,13 @@ class TestWrongToken:
         assert answer.json()["detail"] == "The token is unknown, revoked or expired."
         assert any("reason" in record.msg for record in caplog.records if isinstance(record.msg, dict))
         assert not Organization.objects.exists()
+
+    def test_that_merely_expired_is_no_guess(self, sandbox, acme, settings):
+        settings.ADDRESS_FAILED_CREDENTIALS_PER_MINUTE = 1
+        for _ in range(3):
+            assert make.with_token(WRONG["expired"](sandbox)).get(ME).status_code == 401
+
+        assert make.client(acme).get(ME).status_code == 200
 
     def test_is_refused_where_no_identity_provider_is_configured(self, sandbox, settings):
         token = sandbox.sign(V2)

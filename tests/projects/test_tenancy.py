@@ -22,7 +22,12 @@ GLOBAL_MODELS = {
     "Organization", "StaffAction", "TaskFailure", "CarbonFactors", "FactorCombination", "CreditBatch",
     "LogHead", "LogLeaf", "LogNode", "SigningKey", "StatusList",
 }  # fmt: skip
-EVERY_ORGANIZATION = {"credential look-up", "public verify", "staff pages", "sweep"}  # of the six there may be, those in use
+EVERY_ORGANIZATION = {
+    "credential look-up",
+    "public verify",
+    "staff pages",
+    "sweep",
+}  # of the six there may be, those in use
 
 
 def backend() -> int:

@@ -134,6 +134,18 @@ class TestDidDocument:
         with pytest.raises(published.KeysUnreadable):
             published.read_did_document(json.dumps(document).encode())
 
+    @pytest.mark.parametrize(
+        ("member", "value"),
+        [("id", "did:web:stranger.example#1"), ("controller", "did:web:stranger.example")],
+    )
+    def test_is_refused_with_a_key_of_somebody_else(self, member, value):
+        document = published.did_document(ISSUER, [KEY.public])
+        document["verificationMethod"][0][member] = value
+        document["assertionMethod"].append("did:web:stranger.example#1")
+
+        with pytest.raises(published.KeysUnreadable, match="is not a key of"):
+            published.read_did_document(json.dumps(document).encode())
+
 
 class TestJwkSet:
     def test_is_the_key_for_other_libraries(self):

@@ -99,3 +99,10 @@ class TestIsCurrent:
     def test_refuses_another_list(self, member, value):
         with pytest.raises(StatusListUnreadable):
             status_list.is_current(unsigned(), made() | {member: value})
+
+    def test_refuses_a_list_of_something_else(self):
+        suspensions = made()
+        suspensions["credentialSubject"]["statusPurpose"] = "suspension"
+
+        with pytest.raises(StatusListUnreadable):
+            status_list.is_current(unsigned(), suspensions)

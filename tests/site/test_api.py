@@ -85,7 +85,17 @@ class TestProblems:
         assert admin.get(PROJECTS, headers={"Accept": "text/csv"}).status_code == 406
 
     @pytest.mark.parametrize(
-        "query", ["cursor=x", "cursor=%00", "limit=-1", "limit=x", "limit=" + "9" * 5000, "project=%00"]
+        "query",
+        [
+            "cursor=x",
+            "cursor=%00",
+            "limit=-1",
+            "limit=x",
+            "limit=" + "9" * 5000,
+            "project=%00",
+            "cursor=cD1nYXJiYWdl",
+            "cursor=cD0lMDA%3D",
+        ],
     )
     def test_never_become_a_5xx_through_a_query(self, admin, query):
         answers = [admin.get(f"{path}?{query}").status_code for path in (PROJECTS, "/api/v1/workloads")]

@@ -2,12 +2,14 @@
 
 import pytest
 from django.contrib import admin as django_admin
+from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.urls import reverse
 
 from carbon_site.admin import ReadOnlyAdmin
 from carbon_site.models import StaffAction, TaskFailure
 from projects.models import ApiKey
+from telemetry.models import TelemetryEvent
 from tests import make
 
 OURS = {"carbon_site", "projects", "connections", "telemetry", "emissions", "billing", "receipts", "audit"}
@@ -15,6 +17,10 @@ OURS = {"carbon_site", "projects", "connections", "telemetry", "emissions", "bil
 
 def registered() -> list:
     return [admin for model, admin in django_admin.site._registry.items() if model._meta.app_label in OURS]
+
+
+def changepage(row) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
 def changelist(model) -> str:
@@ -47,15 +53,7 @@ class TestStaffPages:
 
         assert staff.get(changelist(model)).status_code == 200
         for row in model._default_manager.all()[:1]:
-            assert (
-                staff.get(
-                    reverse(
-                        f"{changelist(model) and 'admin'}:{model._meta.app_label}_{model._meta.model_name}_change",
-                        args=[row.pk],
-                    )
-                ).status_code
-                == 200
-            )
+            assert staff.get(changepage(row)).status_code == 200
 
     def test_show_the_rows_of_all_organizations(self, staff):
         for slug in ("acme", "rival"):
@@ -124,6 +122,15 @@ class TestActions:
         assert ApiKey.objects.for_organization(acme.pk).get().revoked_at is None
         assert not StaffAction.objects.exists()
 
+    def test_need_more_than_the_right_to_look(self, client, acme, django_user_model):
+        looker = django_user_model.objects.create_user("eve", password="x", is_staff=True)
+        looker.user_permissions.add(Permission.objects.get(codename="view_apikey"))
+        client.force_login(looker)
+
+        self.revoke(client, make.api_key(acme), "just so")
+
+        assert ApiKey.objects.for_organization(acme.pk).get().revoked_at is None
+
     @pytest.mark.parametrize("change", ["update", "delete"])
     def test_once_noted_are_final(self, change):
         noted = StaffAction.objects.create(
@@ -137,6 +144,31 @@ class TestActions:
     def test_need_a_reason_in_the_database_too(self):
         with pytest.raises(IntegrityError, match="staff_action_has_a_reason"):
             StaffAction.objects.create(actor="ada", action="revoke", target="x", reason="", outcome="done")
+
+
+@pytest.mark.django_db
+class TestHeavyTables:
+    def test_show_one_organization_once_it_is_chosen(self, staff):
+        acme = make.organization("acme")
+        make.record(make.connection(make.project(acme)), make.usage_row(model="gpt-of-acme", output=1))
+        before = staff.get(changelist(TelemetryEvent)).content.decode()
+        staff.post("/admin/choose-organization/", {"organization": acme.pk})
+
+        after = staff.get(changelist(TelemetryEvent)).content.decode()
+
+        assert "Choose an organisation" in before
+        assert ("gpt-of-acme" in before, "gpt-of-acme" in after) == (False, True)
+
+
+@pytest.mark.django_db
+class TestLogin:
+    def test_counts_wrong_passwords_as_wrong_credentials(self, client, settings):
+        settings.ADDRESS_FAILED_CREDENTIALS_PER_MINUTE = 2
+        wrong = {"username": "ada", "password": "guess"}
+
+        codes = [client.post("/admin/login/", wrong).status_code for _ in range(3)]
+
+        assert codes == [200, 200, 429]
 
 
 @pytest.mark.django_db

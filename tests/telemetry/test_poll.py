@@ -213,6 +213,17 @@ class TestFault:
         assert PollCursor.unscoped.get(family="completions").watermark == THIS_HOUR
         assert reading.rows < TelemetryEvent.unscoped.count()
 
+    def test_of_a_provider_that_refuses_the_question_is_seen_and_mends(self, source, world):
+        read(source)
+        PollCursor.unscoped.filter(family="completions").update(
+            page="no cursor of ours", query_hash="x", span_end=THIS_HOUR
+        )
+
+        reading = read(source, NOW + timedelta(minutes=1))
+
+        source.refresh_from_db()
+        assert (reading.refused, source.status, source.consecutive_failures) == ("", "active", 0)
+
     def test_of_a_page_sent_twice_counts_once(self, source, world):
         world.fault("duplicate", path=PATH, times=1)
 
@@ -310,7 +321,7 @@ class TestTransaction:
 
                 assert not TelemetryEvent.unscoped.exists()
                 assert not UsageHour.unscoped.exists()
-                assert not PollRun.unscoped.exists()
+                assert [(run.finished_at, "RuntimeError" in run.error) for run in PollRun.unscoped.all()] == [(None, True)]
                 assert PollCursor.unscoped.get().watermark == source.read_from
         finally:
             ledger_changed.disconnect(fail)

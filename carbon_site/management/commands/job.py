@@ -58,7 +58,7 @@ def instant(words: str) -> datetime:
         raise CommandError(
             f"--now: “{words}” is not a time in ISO 8601, such as 2026-11-03T00:00:00Z."
         ) from None
-    return said if said.tzinfo else said.replace(tzinfo=UTC)
+    return said.astimezone(UTC) if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 def insist_organization(word: str) -> None:

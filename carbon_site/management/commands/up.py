@@ -164,7 +164,7 @@ def insist_alive(children: Sequence[Child]) -> None:
 def places(port: int) -> str:
     url, state = f"http://localhost:{port}", settings.STATE_DIR
     return f"""
-  API        {url}/api/v1/
+  API        {url}/api/v1/me
   Reference  {url}/api/docs/
   Staff      {url}/admin/
   Health     {url}/health

@@ -23,8 +23,11 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="issued by an operator")
 
     def handle(self, *, organization: str, create: bool, role: str, scope: str, name: str, **_: Any) -> None:
-        if create:
-            organizations.create_organization(slug=organization, name=organization)
+        try:
+            if create:
+                organizations.create_organization(slug=organization, name=organization)
+        except Problem as problem:
+            raise CommandError(problem.detail) from problem
         found = Organization.objects.filter(slug=organization).first()
         if found is None:
             raise CommandError(f"There is no organisation “{organization}”; --create makes it.")
