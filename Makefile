@@ -5,6 +5,7 @@ PYTHON := $(shell for python in python3.12 python3.11 python3.13 python3; do \
 BIN := .venv/bin
 RUN := requirements/base.lock requirements/engine.lock
 DEV := $(RUN) requirements/dev.lock
+BENCH := $(DEV) requirements/bench.lock
 PORT ?= 8000
 
 .PHONY: run test prove bench check fix lock
@@ -18,7 +19,7 @@ test: .venv/.dev  ## All tests, on a real PostgreSQL and a real Redis
 prove: .venv/.dev  ## The same properties at full counts
 	$(BIN)/python -m pytest -m proof $(ARGS)
 
-bench: .venv/.dev  ## Ratios, each against a limit measured in the same run
+bench: .venv/.bench  ## Ratios, each against a limit measured in the same run
 	$(BIN)/python -m tests.bench
 
 check: .venv/.dev  ## What needs no server: format, lint, imports, types, OpenAPI and migrations
@@ -37,7 +38,7 @@ fix: .venv/.dev  ## Mend what can be mended by itself
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file tests/openapi.yaml
 
 lock: .venv/.uv  ## Compile requirements/*.in again: hashes, no addresses
-	@cd requirements && for name in base engine dev; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	@cd requirements && for name in base engine dev bench; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $$name.in -o $$name.lock; done
 
 .venv/.uv:
@@ -61,3 +62,6 @@ endef
 
 .venv/.dev: .venv/.run $(DEV)
 	$(call install,$(DEV))
+
+.venv/.bench: .venv/.dev $(BENCH)
+	$(call install,$(BENCH))

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model
+from django.db.models import BinaryField, Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import ActionForm
@@ -48,6 +48,11 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """All but bytes and what is excluded: what cannot be edited is shown in no other way."""
+        shown = [field for field in self.opts.fields if not isinstance(field, BinaryField)]
+        return [field.name for field in shown if field.name not in (self.exclude or ())]
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Who may act: staff with Django's change permission, though nothing is edited. Actions name it in `permissions`."""

@@ -10,10 +10,12 @@ import structlog
 
 Rule = tuple[re.Pattern[str], str]  # what is to be hidden, and what stands there instead
 ANY = r"[\w\-+/=%]{6,}+"
+BLANK = r"(?:\s++|%20|\+)"
+CREDENTIAL = r"(?=[\w\-.~+/]*[A-Z\d=]|[\w\-.~+/]{32})[\w\-.~+/=]{6,}+"  # no plain word, as in "basic authentication"
 
 
-def behind(begins: str = "") -> str:
-    """That what was just read did not begin within a word, which %20 and \\n are not."""
+def behind(begins: str) -> str:
+    """What was just read does not begin within a word; %20 and \\n end in a letter, and are none."""
     return rf"(?:(?<![A-Za-z0-9]{begins})|(?<=%[0-9A-Fa-f]{{2}}{begins})|(?<=\\[nrt]{begins}))"
 
 
@@ -35,13 +37,8 @@ KEYS = [
 ]
 SECRETS = [
     *KEYS,
-    (  # not of plain words, as in "basic authentication"
-        re.compile(
-            rf"({behind()}(?i:bearer|basic)(?:\s++|%20|\+))"
-            r"(?=[\w\-.~+/]*[A-Z\d=]|[\w\-.~+/]{32})[\w\-.~+/=]{6,}+"
-        ),
-        r"\1[hidden]",
-    ),
+    key("(?i:bearer)", BLANK, CREDENTIAL),
+    key("(?i:basic)", BLANK, CREDENTIAL),
     (re.compile(r"(://[^\s:/@]*+:)[^\s/?#]+(?=@)"), r"\1[hidden]"),  # the password in an address, and in a quoted one
     (re.compile(r"(?i)(%3A%2F%2F[^\s:/@%]*+%3A)(?:[^\s/?#&%]|%(?!2F))+(?=%40)"), r"\1[hidden]"),
     (re.compile(r"(?<![\w.+%-])[\w.+%-]+(?:@|%40)(?:[\w-]++\.)+[^\W\d_]{2,}"), "[e-mail hidden]"),

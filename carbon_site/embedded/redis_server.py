@@ -18,6 +18,7 @@ def server(state: Path, *, durable: bool) -> Iterator[Child]:
     """A server that listens on a socket only; `durable`, its queue outlives it. Raises Unable."""
     data, socket = state.resolve() / "redis", _socket(state)
     data.mkdir(mode=0o700, exist_ok=True)
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # where no database of ours has made it
     if socket.exists():
         end_orphans("redis-server", data, farewell=SIGTERM)
     options: dict[str, str | Path] = {

@@ -1,6 +1,7 @@
 """A receipt of the shape that a month makes, the keys that sign it, and the small log that holds it."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -135,6 +136,11 @@ def signed() -> dict[str, Any]:
     return json.loads(text())
 
 
+def changed(**members: object) -> bytes:
+    """A receipt with members that nobody signed."""
+    return json.dumps(signed() | members).encode()
+
+
 def tree(hashes: list[bytes]) -> merkle.Node:
     """The nodes of a tree whose leaves have these hashes."""
     nodes: dict[tuple[int, int], bytes] = {}
@@ -156,3 +162,16 @@ def proof(
     checkpoint = note.Checkpoint(name, size, merkle.root(size, node))
     hashes = merkle.inclusion_proof(index, size, node)
     return str(note.Inclusion(index, tuple(hashes), note.sign(str(checkpoint), name, signer)))
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text and every name in a document."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield name
+            yield from texts(member)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from texts(entry)
+    elif isinstance(value, str):
+        yield value

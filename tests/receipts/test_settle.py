@@ -29,7 +29,7 @@ State = BillingPeriod.State
 
 def frozen(organization) -> BillingPeriod:
     """A frozen October with usage of three kinds in it."""
-    source = make.connection(make.project(organization))
+    source = make.connection(make.default_project(organization), account="org-of-october")
     rows = [
         make.usage_row(
             starts_at=IN_OCTOBER,

@@ -33,7 +33,7 @@ def tell(**facts: Any) -> None:
     """Also while Redis is being restarted."""
     patience = Retry(ExponentialBackoff(cap=1, base=0.05), 20)
     with redis.Redis.from_url(
-        settings.REDIS_URL, retry=patience, retry_on_error=[redis.ConnectionError]
+        settings.REDIS_URL, retry=patience, retry_on_error=[redis.ConnectionError, OSError]
     ) as queue:
         queue.rpush(TOLD, json.dumps(facts))
 

@@ -63,6 +63,22 @@ class TestRoot:
 
         assert (merkle.root_of(LEAVES[:size]), ROOTS[size]) == (expected, expected)
 
+    def test_is_that_of_the_list_behind_the_examples_of_others(self):
+        leaves = (
+            "",
+            "00",
+            "10",
+            "2021",
+            "3031",
+            "40414243",
+            "5051525354555657",
+            "606162636465666768696a6b6c6d6e6f",
+        )
+
+        root = base64.b64encode(merkle.root_of(map(bytes.fromhex, leaves))).decode()
+
+        assert {case["root"] for case in cases("inclusion") if case["treeSize"] == 8} == {root}
+
     def test_of_nothing_is_the_hash_of_nothing(self):
         assert merkle.root_of([]).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -126,6 +142,10 @@ class TestInclusion:
         with pytest.raises(ValueError, match="there is no leaf"):
             merkle.inclusion_proof(index, size, NODE)
 
+    def test_fails_for_a_size_that_is_not_the_tree_s(self):
+        assert not merkle.includes(ROOTS[1], 2, 0, HASHES[0], [])
+        assert not merkle.includes(ROOTS[2], 1, 0, HASHES[1], [HASHES[0]])
+
 
 class TestConsistency:
     @pytest.mark.parametrize(
@@ -162,6 +182,9 @@ class TestConsistency:
     )
     def test_is_refused_where_there_can_be_none(self, old, new, proof):
         assert not merkle.extends(ROOTS[old], old, ROOTS[new], new, proof)
+
+    def test_fails_for_a_size_that_is_not_the_tree_s(self):
+        assert not merkle.extends(ROOTS[1], 1, ROOTS[2], 3, [HASHES[1]])
 
     def test_is_not_made_of_a_tree_that_shrank(self):
         with pytest.raises(ValueError, match="does not begin"):

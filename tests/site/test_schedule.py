@@ -14,7 +14,7 @@ from carbon_site.worker import SCHEDULE, TIMEOUT, redis_settings, ticks
 from projects import tenancy
 from tests import make
 from tests.site import sample_tasks
-from tests.site.workers import queue, told, work, worker
+from tests.site.workers import end, queue, told, work, worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -61,8 +61,7 @@ class TestSchedule:
             while len(told()) < 2:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)  # would the other worker run one of them, too?
-            await asyncio.gather(*(one.close() for one in both))
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*map(end, both, running))
 
         asyncio.run(work_for_two_ticks())
 

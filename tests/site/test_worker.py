@@ -1,5 +1,6 @@
 """The engine: what a worker does with a call."""
 
+import asyncio
 import threading
 
 import pytest
@@ -11,7 +12,7 @@ from carbon_site.tasks import Task, registry
 from carbon_site.worker import DEATHS, WorkerSettings, functions
 from tests import make
 from tests.site import sample_tasks
-from tests.site.workers import queue, told, work
+from tests.site.workers import end, queue, told, work, worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -142,6 +143,34 @@ class TestDeadWorkers:
         work(functions=functions([once]))
 
         assert len(told()) == runs
+
+
+class TestBrokenConnection:
+    def test_ends_no_worker_and_takes_no_job_s_place(self, acme, caplog):
+        with queue() as redis:
+            redis.set("arq:in-progress:note:1", 1)  # another worker's, so that this one asks again and again
+        sample_tasks.note.apply_async((acme.pk,), task_id="note:1")
+
+        places_taken = asyncio.run(break_connections(caplog))
+
+        assert places_taken == 0
+        assert len(told()) == 1
+
+
+async def break_connections(caplog: pytest.LogCaptureFixture) -> int:
+    """Cut a worker's connection until it was twice within a question; then let it work. How many places were taken?"""
+    here = worker(poll_delay=0.001)
+    running = asyncio.create_task(here.async_run())
+    with queue() as redis:
+        while caplog.text.count("WatchError") < 2 and not running.done():
+            redis.client_kill_filter(_type="normal")
+            await asyncio.sleep(0.003)
+        places_taken = here.job_counter
+        redis.delete("arq:in-progress:note:1")
+    while not told() and not running.done():
+        await asyncio.sleep(0.05)
+    await end(here, running)
+    return places_taken
 
 
 class TestFailure:

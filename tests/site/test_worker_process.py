@@ -32,7 +32,7 @@ class TestWorkerProcess:
 
             worker.terminate()
             sample_tasks.slow.apply_async((acme.pk, 0), task_id="slow:next")
-            status = worker.wait(timeout=20)
+            status = worker.wait(timeout=60)
 
         with queue() as redis:
             assert redis.zrange("carbon", 0, -1) == ["slow:next"]

@@ -3,20 +3,21 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
-from arq.worker import Worker, create_worker
+from arq.worker import Worker
 from django.conf import settings
 
 from carbon_site.tasks import registry
-from carbon_site.worker import WorkerSettings, functions
+from carbon_site.worker import functions, make_worker
 from tests.conftest import NAME
 from tests.site.sample_tasks import TOLD
 
@@ -34,7 +35,7 @@ def told() -> list[dict[str, Any]]:
 def worker(**changes: Any) -> Worker:
     """The product's worker, with every task that this process knows."""
     plain = {"functions": functions(registry.values()), "cron_jobs": [], "handle_signals": False}
-    return create_worker(WorkerSettings, **plain | changes)  # type: ignore[arg-type]
+    return make_worker(**plain | changes)
 
 
 def work(**changes: Any) -> Worker:
@@ -47,6 +48,14 @@ def work(**changes: Any) -> Worker:
         return here
 
     return asyncio.run(until_idle())
+
+
+async def end(here: Worker, running: "asyncio.Task[None]") -> None:
+    """As on SIGTERM: no new jobs, and those that run may finish. Raises what ended the worker before, if anything did."""
+    here.handle_sig_wait_for_completion(signal.SIGTERM)
+    with suppress(asyncio.CancelledError):
+        await running
+    await here.close()
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -66,7 +75,7 @@ def process(*command: str, **changes: str) -> Iterator["subprocess.Popen[bytes]"
             child.kill()
 
 
-def eventually(happened: Callable[[], Any], within: float = 20) -> Any:
+def eventually(happened: Callable[[], Any], within: float = 60) -> Any:
     """Wait until it is so, and answer with it. Fails after `within` seconds."""
     end = time.monotonic() + within
     while not (found := happened()):
