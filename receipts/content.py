@@ -176,5 +176,7 @@ def _retirement(allocation: Allocation) -> receipt.Retirement:
         ),
         retired_on=batch.retired_on,
         beneficiary=batch.beneficiary,
+        evidence_sha256=batch.evidence_sha256,
         reason=DEMONSTRATION if batch.is_demonstration else None,
+        demonstration=True if batch.is_demonstration else None,
     )

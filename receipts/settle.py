@@ -78,7 +78,7 @@ def _sign(period: BillingPeriod, allocations: list[Allocation], now: datetime) -
         number=receipt.subject.receipt_number,
         token="".join(secrets.choice(ALPHABET) for _ in range(TOKEN_LENGTH)),
         urn=receipt.id,
-        document=json.dumps(signed, ensure_ascii=False, indent=1),
+        document=canonical.encode(signed).decode(),
         jws=jws.sign(unsigned, signer),
         sha256=canonical.sha256(signed),
         status_list=places,

@@ -171,6 +171,14 @@ class TestCalculation:
             == CarbonCalculation.unscoped.current().get().energy_uwh
         )
 
+    def test_is_made_of_the_sum_of_rows_with_one_identity_in_a_page(self, source):
+        one, other = make.usage_row(output=10, requests=1), make.usage_row(output=5, cache_read=2, requests=1)
+
+        make.record(source, one, other)
+
+        event = TelemetryEvent.unscoped.get()
+        assert (event.output, event.cache_read, event.requests, event.is_summed) == (15, 2, 2, True)
+
     def test_is_not_made_of_what_is_not_estimated(self, source):
         make.record(
             source,
@@ -222,9 +230,17 @@ class TestCalculation:
 
 @pytest.mark.django_db
 class TestPublished:
-    def test_sets_are_final(self):
+    @pytest.mark.parametrize("act", [lambda rows: rows.update(version="2026.12"), lambda rows: rows.delete()])
+    def test_sets_are_final(self, act):
         with pytest.raises(IntegrityError, match="is final"):
-            CarbonFactors.objects.update(version="2026.12")
+            act(CarbonFactors.objects.all())
+
+    @pytest.mark.parametrize("act", [lambda rows: rows.update(tier="nano"), lambda rows: rows.delete()])
+    def test_combinations_are_final(self, source, act):
+        make.record(source, make.usage_row(output=1))
+
+        with pytest.raises(IntegrityError, match="is final"):
+            act(FactorCombination.objects.all())
 
     def test_set_comes_with_the_program(self):
         assert (newest().version, newest().sha256) == ("2026.11", packaged().sha256)

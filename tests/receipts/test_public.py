@@ -124,8 +124,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            (lambda text: text.replace('"rows": "3"', '"rows": "4"'), "bad_signature"),
-            (lambda text: text.replace("{", '{"id": "x", ', 1), "duplicate_key"),
+            (lambda text: text.replace('"rows":"3"', '"rows":"4"'), "bad_signature"),
+            (lambda text: text.replace("{", '{"id":"x",', 1), "duplicate_key"),
             (lambda text: text[:-5], "not_json"),
         ],
     )
