@@ -11,7 +11,9 @@ import structlog
 Rule = tuple[re.Pattern[str], str]  # what is to be hidden, and what stands there instead
 ANY = r"[\w\-+/=%]{6,}+"
 BLANK = r"(?:\s++|%20|\+)"
-CREDENTIAL = r"(?=[\w\-.~+/]*[A-Z\d=]|[\w\-.~+/]{32})[\w\-.~+/=]{6,}+"  # no plain word, as in "basic authentication"
+CREDENTIAL = (
+    r"(?=[\w\-.~+/]*[A-Z\d=]|[\w\-.~+/]{32})[\w\-.~+/=]{6,}+"  # no plain word, as in "basic authentication"
+)
 
 
 def behind(begins: str) -> str:
@@ -39,7 +41,10 @@ SECRETS = [
     *KEYS,
     key("(?i:bearer)", BLANK, CREDENTIAL),
     key("(?i:basic)", BLANK, CREDENTIAL),
-    (re.compile(r"(://[^\s:/@]*+:)[^\s/?#]+(?=@)"), r"\1[hidden]"),  # the password in an address, and in a quoted one
+    (
+        re.compile(r"(://[^\s:/@]*+:)[^\s/?#]+(?=@)"),
+        r"\1[hidden]",
+    ),  # the password in an address, and in a quoted one
     (re.compile(r"(?i)(%3A%2F%2F[^\s:/@%]*+%3A)(?:[^\s/?#&%]|%(?!2F))+(?=%40)"), r"\1[hidden]"),
     (re.compile(r"(?<![\w.+%-])[\w.+%-]+(?:@|%40)(?:[\w-]++\.)+[^\W\d_]{2,}"), "[e-mail hidden]"),
 ]
@@ -112,7 +117,8 @@ def logging_config(*, level: str, form: str) -> None:
             "loggers": {
                 "httpx": {"level": "WARNING"},  # it logs each address asked for
                 # Else its lines would have a form of their own.
-                **dict.fromkeys(("uvicorn", "uvicorn.access"), {"handlers": [], "propagate": True}),
+                "uvicorn": {"handlers": [], "propagate": True},
+                "uvicorn.access": {"handlers": [], "propagate": True},
                 "django.request": {"level": "ERROR"},  # a 4xx has its line already
             },
         }

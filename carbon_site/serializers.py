@@ -34,21 +34,25 @@ class IdField(serializers.CharField):
         return word
 
 
+def refuse_keys(text: str) -> None:
+    """A key that was pasted into the wrong field would be stored and shown."""
+    if holds_key(text):
+        raise serializers.ValidationError(
+            "A key or token stands in it; only `api_key` of a connection takes one.", code="key"
+        )
+
+
 @extend_schema_field({"type": "string", "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"})
 class TextField(serializers.CharField):
     """One line of text: composed (NFC), trimmed, without control characters and keys, at most `max_length` characters."""
 
-    default_error_messages = {
-        "control": "Control characters are not allowed.",
-        "key": "A key or token stands in it; the only field that takes one is `api_key` of a connection.",
-    }
+    default_error_messages = {"control": "Control characters are not allowed."}
+    default_validators = [refuse_keys]
 
     def to_internal_value(self, data: Any) -> str:
         text = unicodedata.normalize("NFC", super().to_internal_value(data))
         if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
             self.fail("control")
-        if holds_key(text):
-            self.fail("key")
         return text
 
 

@@ -3,10 +3,10 @@
 Central and mean add exactly; bounds never do, so each row's are made from its own sums per combination and term.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 from typing import Any
 from uuid import UUID
 
@@ -33,9 +33,15 @@ GROUPS: dict[str, tuple[str, str | None]] = {
     "service_tier": ("service_tier", None),
 }
 FILTERS = ("project", "workload", "connection", "provider", "model")
-KNOWN = [f"known_{name}" for name in COUNTED]
-PARTS = [f"{kind}_{term}_ug" for kind in ("central", "mean") for term in TERMS]
-SUMS = [*COUNTED, *KNOWN, "energy_uwh", *PARTS]
+SUMS = [
+    *(f"usage.{name}" for name in COUNTED),
+    *(f"usage.known_{name}" for name in COUNTED),
+    "usage.energy_uwh",
+    " + ".join(f"usage.central_{term}_ug" for term in TERMS),
+    *(f"usage.mean_{term}_ug" for term in TERMS),
+]
+COUNTS, STATED, FIGURES = slice(0, 6), slice(6, 12), slice(12, None)  # of SUMS
+Part = tuple[UUID | None, tuple[int, ...]]  # what a group has of one combination: its SUMS
 
 
 class TooManyRows(Problem):
@@ -71,25 +77,15 @@ class Row:
 
 def summarize(question: Question, now: datetime) -> list[Row]:
     """Rows by time, then group. Groups without usage are not there. Raises TooManyRows."""
-    groups: dict[tuple[Any, ...], list[_Sums]] = {}
-    for sums in _rows(question, now):
-        groups.setdefault(sums.key, []).append(sums)
-    spreads = _spreads({sums.combination for parts in groups.values() for sums in parts if sums.combination})
-    return [_row(question, key, parts, spreads) for key, parts in groups.items()]
+    width = 1 + len(question.group_by)
+    groups: dict[tuple[Any, ...], list[Part]] = {}
+    for row in _rows(question, now):
+        groups.setdefault(row[:width], []).append((row[width], row[width + 1 :]))
+    return [_row(question, key, parts) for key, parts in groups.items()]
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What one row of SQL says: of one group, in one step of time, of one combination."""
-
-    key: tuple[Any, ...]
-    combination: UUID | None
-    counts: Sequence[int]  # of COUNTED, then of KNOWN
-    energy: int
-    parts: Sequence[int]  # of PARTS
-
-
-def _rows(question: Question, now: datetime) -> Iterable[_Sums]:
+def _rows(question: Question, now: datetime) -> list[tuple[Any, ...]]:
+    """Of each step of time, group and combination: all that names it, then SUMS."""
     by_days = question.granularity != "hour" and is_by_days(question.start, question.end, now)
     table = "emissions_usageday" if by_days else "emissions_usagehour"
     statement = _statement(table, question.granularity, question.group_by, tuple(question.filters))
@@ -98,10 +94,7 @@ def _rows(question: Question, now: datetime) -> Iterable[_Sums]:
         found = cursor.fetchmany(MOST_ROWS + 1)
     if len(found) > MOST_ROWS:
         raise TooManyRows("Ask for a shorter time, larger steps or fewer groups.")
-    width = 1 + len(question.group_by)
-    counted = width + 1 + 2 * len(COUNTED)
-    for row in found:
-        yield _Sums(row[:width], row[width], row[width + 1 : counted], row[counted], row[counted + 1 :])
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -124,9 +117,7 @@ def _statement(table: str, granularity: str, group_by: tuple[str, ...], filters:
         ORDER BY {keys}"""
     ).format(
         keys=sql.SQL(", ").join([step, *columns]),
-        sums=sql.SQL(", ").join(
-            sql.SQL("sum(usage.{})::bigint").format(sql.Identifier(name)) for name in SUMS
-        ),
+        sums=sql.SQL(", ".join(f"sum({each})::bigint" for each in SUMS)),
         table=sql.Identifier(table),
         filters=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
     )
@@ -152,35 +143,33 @@ def _is_midnight(instant: datetime) -> bool:
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) == instant
 
 
-def _row(question: Question, key: tuple[Any, ...], parts: list[_Sums], spreads: dict[UUID, Spread]) -> Row:
-    counts = [sum(column) for column in zip(*(sums.counts for sums in parts), strict=True)]
-    totals, known = counts[: len(COUNTED)], counts[len(COUNTED) :]
-    central, mean = slice(0, len(TERMS)), slice(len(TERMS), None)
+def _row(question: Question, key: tuple[Any, ...], parts: list[Part]) -> Row:
+    totals = reduce(_added, (sums for _, sums in parts))
+    counts = zip(COUNTED, totals[COUNTS], totals[STATED], strict=True)
+    energy, central, *means = totals[FIGURES]
     return Row(
         starts_at=key[0],
         group={name: _written(name, value) for name, value in zip(question.group_by, key[1:], strict=True)},
-        counts={
-            name: total if stated else None
-            for name, total, stated in zip(COUNTED, totals, known, strict=True)
-        },
-        energy_uwh=sum(sums.energy for sums in parts),
-        central_ug=sum(sum(sums.parts[central]) for sums in parts),
-        mean_ug=sum(sum(sums.parts[mean]) for sums in parts),
-        bounds_ug=bounds(
-            (spreads[sums.combination], dict(zip(TERMS, sums.parts[mean], strict=True)))
-            for sums in parts
-            if sums.combination
-        ),
+        counts={name: total if stated else None for name, total, stated in counts},
+        energy_uwh=energy,
+        central_ug=central,
+        mean_ug=sum(means),
+        bounds_ug=bounds(_portion(name, sums) for name, sums in parts if name),
     )
+
+
+def _portion(name: UUID, sums: tuple[int, ...]) -> tuple[Spread, dict[str, int]]:
+    _, _, *means = sums[FIGURES]
+    return spread_of(name), dict(zip(TERMS, means, strict=True))
+
+
+def _added(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(add, one, other))
 
 
 def _written(group: str, value: Any) -> str | None:
     prefix = GROUPS[group][1]
     return encode(prefix, value) if prefix and value is not None else value
-
-
-def _spreads(names: set[UUID]) -> dict[UUID, Spread]:
-    return {name: spread for name in names if (spread := spread_of(name))}
 
 
 def spread_of(name: UUID) -> Spread:

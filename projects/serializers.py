@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 from django.utils import timezone
 from rest_framework import serializers
 
-from carbon_site.serializers import IdField, QuerySerializer, TextField
+from carbon_site.serializers import IdField, QuerySerializer, TextField, refuse_keys
 from projects.models import ApiKey, Organization, Project, Role, Workload
 
 LATEST = 1_000_000  # the turn of a workload with rules
@@ -64,6 +64,7 @@ class RuleSerializer(serializers.Serializer):
         GLOB,
         max_length=120,
         required=False,
+        validators=[refuse_keys],
         help_text="A model's name; `*` is any letters, `?` any one letter.",
     )
     provider_project = TextField(

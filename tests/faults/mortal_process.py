@@ -37,14 +37,9 @@ def main() -> None:
 
 def live(step: int, words: list[str]) -> NoReturn:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the command prints is no answer of ours
-    status = 1
-    try:
-        with connection.execute_wrapper(mortal(step)):
-            call_command(*words)
-        status = 0
-    finally:
-        sys.stdout.flush()
-        os._exit(status)
+    with connection.execute_wrapper(mortal(step)):
+        call_command(*words)
+    sys.exit()
 
 
 def mortal(step: int) -> Callable[..., Any]:

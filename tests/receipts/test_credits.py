@@ -4,6 +4,7 @@ import csv
 import random
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,7 +19,7 @@ from tests import make
 
 
 def retired(serial_from: int = 1, tonnes: int = 2, **columns) -> Retired:
-    usual = {
+    usual: dict[str, Any] = {
         "registry": "Example Registry",
         "project": "EX-1",
         "project_name": "A project",

@@ -103,7 +103,7 @@ class TestStranger:
 
 @pytest.mark.django_db
 class TestCommand:
-    def run(self, path, *options) -> int:
+    def run(self, path, *options):
         with pytest.raises(SystemExit) as ended:
             call_command("verify_receipt", str(path), *options)
         return ended.value.code

@@ -1,7 +1,10 @@
+import logging
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 from django.conf import settings
+from structlog.stdlib import ProcessorFormatter
 
 from tests.site.workers import queue
 
@@ -13,3 +16,14 @@ def empty_queue() -> Iterator[None]:
     yield
     with queue(address) as redis:
         redis.flushdb()
+
+
+@pytest.fixture
+def lines() -> Iterator[StringIO]:
+    """What the log says, as an operator reads it."""
+    (console,) = (each for each in logging.root.handlers if isinstance(each.formatter, ProcessorFormatter))
+    assert isinstance(console, logging.StreamHandler)
+    read = StringIO()
+    before = console.setStream(read)
+    yield read
+    console.setStream(before)

@@ -170,7 +170,7 @@ class TestExport:
             running = copies()
 
         eventually(lambda: copies() == 0)
-        eventually(lambda: lent() == lent_before)
+        eventually(lambda: lent() <= lent_before)  # one of before may have been on its way back
         assert running == 1
 
 

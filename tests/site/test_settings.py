@@ -78,7 +78,9 @@ class TestStart:
 class TestExample:
     def test_names_every_variable_that_settings_read(self):
         read = set(
-            re.findall(r"env\.\w+\(\s*[\"'](\w+)", (settings.BASE_DIR / "carbon_site/settings.py").read_text())
+            re.findall(
+                r"env\.\w+\(\s*[\"'](\w+)", (settings.BASE_DIR / "carbon_site/settings.py").read_text()
+            )
         )
         shown = set(
             re.findall(r"^#? ?([A-Z_]+)=", (settings.BASE_DIR / ".env.example").read_text(), re.MULTILINE)

@@ -321,7 +321,9 @@ class TestTransaction:
 
                 assert not TelemetryEvent.unscoped.exists()
                 assert not UsageHour.unscoped.exists()
-                assert [(run.finished_at, "RuntimeError" in run.error) for run in PollRun.unscoped.all()] == [(None, True)]
+                assert [(run.finished_at, "RuntimeError" in run.error) for run in PollRun.unscoped.all()] == [
+                    (None, True)
+                ]
                 assert PollCursor.unscoped.get().watermark == source.read_from
         finally:
             ledger_changed.disconnect(fail)
