@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class CarbonSiteConfig(AppConfig):
     name = "carbon_site"
+    verbose_name = "Operations"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

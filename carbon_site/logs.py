@@ -11,9 +11,8 @@ import structlog
 Rule = tuple[re.Pattern[str], str]  # what is to be hidden, and what stands there instead
 ANY = r"[\w\-+/=%]{6,}+"
 BLANK = r"(?:\s++|%20|\+)"
-CREDENTIAL = (
-    r"(?=[\w\-.~+/]*[A-Z\d=]|[\w\-.~+/]{32})[\w\-.~+/=]{6,}+"  # no plain word, as in "basic authentication"
-)
+# No plain word, as in "basic authentication".
+CREDENTIAL = r"(?=[\w\-.~+/]*[A-Z\d=]|[\w\-.~+/]{32})[\w\-.~+/=]{6,}+"
 
 
 def behind(begins: str) -> str:
@@ -29,7 +28,7 @@ def key(begins: str, kind: str = "", body: str = ANY) -> Rule:
 # No text takes longer than its length, as whatever a stranger sends is looked through: what may be long is possessive (`++`),
 # or begins once in a word.
 KEYS = [
-    key("sk-", "(?:admin|proj|svcacct|service|user|None|ant|or)-"),  # OpenAI, Anthropic, OpenRouter
+    key("sk-", "(?:admin|proj|svcacct|None|ant|or)-"),  # OpenAI, Anthropic, OpenRouter
     key("sk-", body="[A-Za-z0-9]{20,}+"),
     key("cfk_"),  # ours
     key("[srp]k_", "(?:live|test)_"),  # Stripe, Clerk
@@ -41,10 +40,8 @@ SECRETS = [
     *KEYS,
     key("(?i:bearer)", BLANK, CREDENTIAL),
     key("(?i:basic)", BLANK, CREDENTIAL),
-    (
-        re.compile(r"(://[^\s:/@]*+:)[^\s/?#]+(?=@)"),
-        r"\1[hidden]",
-    ),  # the password in an address, and in a quoted one
+    # The password in an address, and in one that stands percent-encoded in another.
+    (re.compile(r"(://[^\s:/@]*+:)[^\s/?#]+(?=@)"), r"\1[hidden]"),
     (re.compile(r"(?i)(%3A%2F%2F[^\s:/@%]*+%3A)(?:[^\s/?#&%]|%(?!2F))+(?=%40)"), r"\1[hidden]"),
     (re.compile(r"(?<![\w.+%-])[\w.+%-]+(?:@|%40)(?:[\w-]++\.)+[^\W\d_]{2,}"), "[e-mail hidden]"),
 ]

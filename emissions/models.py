@@ -33,6 +33,7 @@ class CarbonFactors(models.Model):
     published_at = models.DateTimeField(editable=False)
 
     class Meta:
+        verbose_name_plural = "carbon factors"
         constraints = [
             models.CheckConstraint(name="factors_have_a_hash", condition=Q(sha256__regex=r"^[0-9a-f]{64}$")),
         ]
@@ -78,6 +79,7 @@ class MonthFactors(OrganizationOwned):
     factors = models.ForeignKey(CarbonFactors, models.PROTECT, related_name="+", editable=False)
 
     class Meta(OrganizationOwned.Meta):
+        verbose_name_plural = "factors of months"
         constraints = [
             models.UniqueConstraint(name="a_month_has_one_set", fields=["organization", "month"]),
             models.CheckConstraint(name="month_of_factors_is_a_first_day", condition=Q(month__day=1)),

@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ("published_at", models.DateTimeField(editable=False)),
             ],
             options={
+                "verbose_name_plural": "carbon factors",
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("sha256__regex", "^[0-9a-f]{64}$")), name="factors_have_a_hash"
@@ -190,6 +191,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name_plural": "factors of months",
                 "abstract": False,
                 "base_manager_name": "unscoped",
                 "default_manager_name": "unscoped",
