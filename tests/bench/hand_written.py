@@ -47,15 +47,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-app = FastAPI(lifespan=lifespan)
-
-
-@app.get("/livez")
 async def livez() -> str:
     return "alive"
 
 
-@app.get("/api/v1/emissions/summary")
 async def summary(
     request: Request,
     start: Annotated[date, Query(alias="from")],
@@ -121,3 +116,8 @@ async def find(connection: asyncpg.Connection, token: str, now: datetime) -> asy
     if key["last_used_at"] is None or key["last_used_at"] < now - timedelta(minutes=1):
         await connection.execute(USED, key["id"], now)
     return key
+
+
+app = FastAPI(lifespan=lifespan)
+app.add_api_route("/livez", livez)
+app.add_api_route("/api/v1/emissions/summary", summary)
