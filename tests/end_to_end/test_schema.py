@@ -136,7 +136,5 @@ class TestIds:
 
         answer = admin.post(f"{V1}workloads", body, format="json")
 
-        assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (
-            400,
-            ["project"],
-        )
+        assert answer.status_code == 400
+        assert [error["field"] for error in answer.json()["errors"]] == ["project"]

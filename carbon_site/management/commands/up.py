@@ -45,6 +45,9 @@ class Command(BaseCommand):
             with ExitStack() as stack:
                 servers, ours = start(stack, port, demo)
                 print(places(port), flush=True)
+                if demo:
+                    with python("demo", "manage.py", "demo") as demonstration:
+                        demonstration.finish()
                 watch(servers, ours)
         except Unable as error:
             raise SystemExit(str(error)) from error
@@ -71,9 +74,6 @@ def start(stack: ExitStack, port: int, demo: bool) -> tuple[list[Child], list[Ch
     worker = stack.enter_context(python("worker", "-m", "carbon_site.worker", patience=JOBS_GRACE))
     web = stack.enter_context(python("web", *uvicorn(port), patience=GRACE + 5))
     web.wait_until(lambda: is_live(port))
-    if demo:
-        with python("demo", "manage.py", "demo") as demonstration:
-            demonstration.finish()
     return [*world, *running.children], [worker, web]
 
 
