@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from projects import clerk
 from projects.models import Organization
 from tests import make
+from tests.end_to_end.test_every_route import make_receipt
 
 CHECKS = [
     not_a_server_error,
@@ -74,6 +75,7 @@ def there(acme, sandbox, settings) -> dict[str, Any]:
         "connections": connection.pk,
         "jobs": make.job(acme).pk,
         "projects": project.pk,
+        "receipts": make_receipt(acme).pk,
         "workloads": make.workload(project).pk,
         "api_key": sandbox.key("acme"),
         "connection": connection.pk,
