@@ -23,7 +23,9 @@ def lines() -> Iterator[StringIO]:
     """What the log says, as an operator reads it."""
     (console,) = (each for each in logging.root.handlers if isinstance(each.formatter, ProcessorFormatter))
     assert isinstance(console, logging.StreamHandler)
-    read = StringIO()
+    read, level = StringIO(), logging.root.level
     before = console.setStream(read)
+    logging.root.setLevel(logging.INFO)
     yield read
+    logging.root.setLevel(level)
     console.setStream(before)
