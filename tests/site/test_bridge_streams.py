@@ -163,6 +163,7 @@ def two_held(port: int) -> Iterator[None]:
 @pytest.mark.django_db(transaction=True)
 class TestExport:
     def test_leaves_no_query_running_and_no_connection_lent_when_its_client_is_lost(self, here):
+        connection.ensure_connection()  # it is lent too
         lent_before = lent()
 
         with wire(here.port, GET.format("/copy")) as bare:
