@@ -6,14 +6,24 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.backends.postgresql.psycopg_any import NumericRange
 
 from billing.models import BillingPeriod
-from carbon_site.problems import Conflict
+from carbon_site.problems import Conflict, Problem
 from carbon_site.transactions import transaction, transaction_required
 from receipts import canonical
+from receipts.document import member
 from receipts.log import append, open_log
 from receipts.models import MILLIGRAMS_A_TONNE, Allocation, CreditBatch, LogHead, block_id
+
+LAST_SERIAL = 2**63 - 1
+MUST_BE_SAID = ("registry", "project", "project_name", "block", "beneficiary")
+MOST_TONNES = 10**9  # of one batch: their milligrams are counted in 63 bits
+
+
+class UnfitBatch(Problem):
+    """The batch has something in it that cannot be kept, or not be told in a receipt."""
 
 
 class SerialsKnown(Conflict):
@@ -47,6 +57,27 @@ class Retired:
         return self.serial_to + 1 - self.serial_from
 
 
+def batch_of(retired: Retired) -> CreditBatch:
+    """The row that it would be, but for its place in the log. Raises UnfitBatch or Profile, which name what does not fit."""
+    if not 0 <= retired.serial_from <= retired.serial_to < LAST_SERIAL or retired.tonnes > MOST_TONNES:
+        raise UnfitBatch("serial_to is before serial_from, or they are too large.")
+    canonical.check(member(retired))  # every receipt that takes from it says so
+    if retired.kind not in CreditBatch.Kind.values:
+        raise UnfitBatch(f"kind: {retired.kind!r} is neither reduction nor removal.")
+    columns: Mapping[str, Any] = vars(retired)
+    kept = {name: value for name, value in columns.items() if name not in ("serial_from", "serial_to")}
+    for name in (name for name in MUST_BE_SAID if not kept[name]):
+        raise UnfitBatch(f"{name}: it must be said.")
+    batch = CreditBatch(**kept, block_id=block_id(retired.registry, retired.block), serials=retired.serials)
+    try:
+        batch.clean_fields(exclude=["is_demonstration", "leaf_index", "leaf_sha256"])
+    except ValidationError as error:
+        raise UnfitBatch(
+            "; ".join(f"{name}: {' '.join(said)}" for name, said in error.message_dict.items())
+        ) from error
+    return batch
+
+
 def known_before(retired: Retired) -> list[CreditBatch]:
     """Batches that hold some of the same serial numbers."""
     same_block = CreditBatch.objects.filter(block_id=block_id(retired.registry, retired.block))
@@ -67,17 +98,11 @@ def _load(head: LogHead, retired: Retired, is_demonstration: bool) -> CreditBatc
             f"{retired.registry} {retired.block} {retired.serial_from}–{retired.serial_to} overlaps {others[0].pk}.",
             object=str(others[0].pk),
         )
-    body = _leaf(retired, is_demonstration)
-    columns: Mapping[str, Any] = vars(retired)
-    kept = {name: value for name, value in columns.items() if name not in ("serial_from", "serial_to")}
-    return CreditBatch.objects.create(
-        **kept,
-        block_id=block_id(retired.registry, retired.block),
-        serials=retired.serials,
-        is_demonstration=is_demonstration,
-        leaf_index=append(head, [body])[0],
-        leaf_sha256=hashlib.sha256(body).hexdigest(),
-    )
+    batch, body = batch_of(retired), _leaf(retired, is_demonstration)
+    batch.is_demonstration = is_demonstration
+    batch.leaf_index, batch.leaf_sha256 = append(head, [body])[0], hashlib.sha256(body).hexdigest()
+    batch.save(force_insert=True)
+    return batch
 
 
 def _leaf(retired: Retired, is_demonstration: bool) -> bytes:

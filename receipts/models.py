@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, RangeOperators
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
@@ -16,6 +17,7 @@ from carbon_site.ids import PrefixedIdField, uuid7
 from projects.tenancy import OrganizationOwned
 
 MILLIGRAMS_A_TONNE = 10**9
+HASH = r"^[0-9a-f]{64}$"
 
 
 def alone(column: str) -> Func:
@@ -26,12 +28,16 @@ def alone(column: str) -> Func:
 class CreditBatch(models.Model):
     """Credits of one project and vintage that a registry has retired, and how many of their milligrams are allocated."""
 
+    class Kind(models.TextChoices):
+        REDUCTION = "reduction"
+        REMOVAL = "removal"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     registry = models.CharField(max_length=60, editable=False)
     project = models.CharField(max_length=120, editable=False, help_text="the registry's id of the project")
     project_name = models.CharField(max_length=200, editable=False)
-    country = models.CharField(max_length=2, editable=False)
-    kind = models.CharField(max_length=20, editable=False, help_text="reduction or removal")
+    country = models.CharField(max_length=2, blank=True, editable=False)
+    kind = models.CharField(max_length=20, choices=Kind, editable=False)
     vintage = models.PositiveSmallIntegerField(editable=False)
     block = models.CharField(
         max_length=200, editable=False, help_text="what the registry's serial numbers begin with"
@@ -40,8 +46,8 @@ class CreditBatch(models.Model):
     serials = BigIntegerRangeField(editable=False, help_text="serial numbers within the block, one a tonne")
     retired_on = models.DateField(editable=False)
     beneficiary = models.CharField(max_length=200, editable=False)
-    evidence_url = models.URLField(editable=False, help_text="the registry's own record")
-    evidence_sha256 = models.CharField(max_length=64, editable=False)
+    evidence_url = models.URLField(blank=True, editable=False, help_text="the registry's own record")
+    evidence_sha256 = models.CharField(max_length=64, validators=[RegexValidator(HASH)], editable=False)
     is_demonstration = models.BooleanField(editable=False, help_text="no registry knows it")
     leaf_index = models.PositiveBigIntegerField(unique=True, editable=False, help_text="in the log")
     leaf_sha256 = models.CharField(max_length=64, editable=False, help_text="by which receipts name it")
@@ -57,9 +63,7 @@ class CreditBatch(models.Model):
             models.CheckConstraint(
                 name="batch_kind_is_known", condition=Q(kind__in=["reduction", "removal"])
             ),
-            models.CheckConstraint(
-                name="batch_evidence_is_a_hash", condition=Q(evidence_sha256__regex=r"^[0-9a-f]{64}$")
-            ),
+            models.CheckConstraint(name="batch_evidence_is_a_hash", condition=Q(evidence_sha256__regex=HASH)),
             models.CheckConstraint(
                 name="no_more_is_allocated_than_retired",
                 condition=Q(allocated_mg__gte=0)

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.constraints
 import django.contrib.postgres.fields.ranges
+import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
@@ -67,8 +68,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("project_name", models.CharField(editable=False, max_length=200)),
-                ("country", models.CharField(editable=False, max_length=2)),
-                ("kind", models.CharField(editable=False, help_text="reduction or removal", max_length=20)),
+                ("country", models.CharField(blank=True, editable=False, max_length=2)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("reduction", "Reduction"), ("removal", "Removal")],
+                        editable=False,
+                        max_length=20,
+                    ),
+                ),
                 ("vintage", models.PositiveSmallIntegerField(editable=False)),
                 (
                     "block",
@@ -90,8 +98,18 @@ class Migration(migrations.Migration):
                 ),
                 ("retired_on", models.DateField(editable=False)),
                 ("beneficiary", models.CharField(editable=False, max_length=200)),
-                ("evidence_url", models.URLField(editable=False, help_text="the registry's own record")),
-                ("evidence_sha256", models.CharField(editable=False, max_length=64)),
+                (
+                    "evidence_url",
+                    models.URLField(blank=True, editable=False, help_text="the registry's own record"),
+                ),
+                (
+                    "evidence_sha256",
+                    models.CharField(
+                        editable=False,
+                        max_length=64,
+                        validators=[django.core.validators.RegexValidator("^[0-9a-f]{64}$")],
+                    ),
+                ),
                 ("is_demonstration", models.BooleanField(editable=False, help_text="no registry knows it")),
                 (
                     "leaf_index",

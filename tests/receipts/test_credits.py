@@ -132,6 +132,32 @@ class TestCommand:
         with pytest.raises(CommandError, match="line 2"):
             call_command("load_batch", str(file(retired(**change))))
 
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({"kind": "avoidance"}, "kind: 'avoidance' is neither reduction nor removal"),
+            ({"evidence_sha256": "AB" * 32}, "evidence_sha256: Enter a valid value"),
+            ({"project": ""}, "project: it must be said"),
+            ({"country": "DEU"}, "country: Ensure this value has at most 2 characters"),
+            ({"evidence_url": "registry"}, "evidence_url: Enter a valid URL"),
+            ({"vintage": 70_000}, "vintage: Ensure this value is less than"),
+            ({"serial_to": 2**63}, "serial_to is before serial_from, or they are too large"),
+            ({"tonnes": 2 * 10**9}, "serial_to is before serial_from, or they are too large"),
+        ],
+    )
+    def test_says_what_cannot_be_kept_before_anything_is_loaded(self, file, change, told):
+        path = file(retired(), retired(**{"serial_from": 9} | change))
+
+        with pytest.raises(CommandError, match=f"line 3: {told}"):
+            call_command("load_batch", str(path), "--load")
+
+        assert not CreditBatch.objects.exists()
+
+    @pytest.mark.parametrize("name", ["Cafe\N{COMBINING ACUTE ACCENT}", "a\tb"])
+    def test_refuses_words_that_no_receipt_could_say(self, file, name):
+        with pytest.raises(CommandError, match=r"line 2: projectName (is not|has a control)"):
+            call_command("load_batch", str(file(retired(project_name=name))))
+
     def test_says_that_there_is_no_file(self):
         with pytest.raises(CommandError, match="cannot be read"):
             call_command("load_batch", "/nowhere/batches.csv")

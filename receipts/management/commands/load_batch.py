@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from carbon_site.problems import Problem
-from receipts.credits import Retired, known_before, load_batches
+from receipts.credits import Retired, batch_of, known_before, load_batches
 
 WHOLE = ("vintage", "serial_from", "serial_to")
 
@@ -56,8 +56,9 @@ def _batch(number: int, row: dict[str, Any]) -> Retired:
     try:
         whole = {name: int(row[name]) for name in WHOLE}
         retired = Retired(**row | whole | {"retired_on": date.fromisoformat(row["retired_on"])})
+        batch_of(retired)
     except (KeyError, TypeError, ValueError) as error:
         raise CommandError(f"line {number}: {error}.") from error
-    if retired.tonnes < 1:
-        raise CommandError(f"line {number}: serial_to is before serial_from.")
+    except Problem as problem:
+        raise CommandError(f"line {number}: {problem.detail}") from problem
     return retired
