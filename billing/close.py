@@ -7,6 +7,7 @@ from datetime import date, datetime
 from django.db.models import Max, Sum
 
 from billing.models import BillingPeriod, PriorPeriodAdjustment
+from billing.services import lock_period
 from billing.signals import period_frozen
 from carbon_site import merkle
 from carbon_site.ids import new_id
@@ -73,10 +74,7 @@ def freeze(
 
     Raises PeriodNotDue before the settling time has passed.
     """
-    periods = BillingPeriod.objects.for_organization(organization_id).select_for_update(
-        of=("self",), no_key=True
-    )
-    period = periods.get(pk=period_id)
+    period = lock_period(organization_id=organization_id, period_id=period_id)
     if not period.is_open:
         return period
     if now < period.closes_at:
@@ -112,8 +110,8 @@ def _decide_retirement(period: BillingPeriod, own_ug: int) -> None:
     period.carried_in_mg = last.carried_out_mg if last else 0
     later_ug = period.adjustments.aggregate(total=Sum("mean_ug"))["total"] or 0
     total_ug = own_ug + later_ug + period.carried_in_mg * MICROGRAMS
-    period.retire_mg = max(0, -(-total_ug // MICROGRAMS))
-    period.carried_out_mg = min(0, -(-total_ug // MICROGRAMS))
+    total_mg = -(-total_ug // MICROGRAMS)  # rounded up
+    period.retire_mg, period.carried_out_mg = max(0, total_mg), min(0, total_mg)
 
 
 @transaction

@@ -1,4 +1,4 @@
-"""What the apps to the right may do to a period."""
+"""Where a period may go from where, and who moves it: one at a time."""
 
 from billing.models import BillingPeriod
 from carbon_site.transactions import transaction_required

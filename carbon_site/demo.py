@@ -16,11 +16,11 @@ from carbon_site.ids import new_id
 from connections.models import ProviderConnection
 from connections.services import connect
 from projects import api_keys, organizations, services, tenancy
-from projects.entitlements import FREE, Grant
+from projects.entitlements import DEMONSTRATION, FREE, Grant
 from projects.models import ApiKey, Organization
 from telemetry.poll import poll
 
-SLUG, STAFF, PLAN = "demo", "staff", "demonstration"
+SLUG, STAFF = "demo", "staff"
 PROVIDER_KEY = "sk-admin-sandbox-demo"
 
 
@@ -39,7 +39,7 @@ def make(now: datetime) -> Iterator[str]:
     organization = organizations.create_organization(slug=SLUG, name="Demonstration")
     with tenancy.organization(organization.pk):
         grants = [Grant(name, None) for name in FREE]
-        services.set_entitlements(organization.pk, plan=PLAN, grants=grants)
+        services.set_entitlements(organization.pk, plan=DEMONSTRATION, grants=grants)
         _keep(api_key=_key(organization, now), staff_password=_staff_password())
         if settings.ELSEWHERE["openai"] != settings.OPENAI_BASE_URL:
             yield "Its usage, from the sandbox’s recorded traffic"

@@ -17,8 +17,9 @@ class Schema(AutoSchema):
         found: list[dict[str, Any]] = super()._resolve_path_parameters(variables)
         for parameter in found:
             if parameter["name"] == "id":
+                view: Any = self.view
                 parameter.pop("description", None)
-                parameter["schema"] = id_schema(self.view.model._meta.pk.prefix)  # type: ignore[attr-defined]
+                parameter["schema"] = id_schema(view.model._meta.pk.prefix)
         return found
 
 

@@ -10,6 +10,8 @@ from carbon_site.problems import Problem
 from carbon_site.transactions import transaction_required
 from projects.models import Entitlement, Organization
 
+DEMONSTRATION = "demonstration"  # the plan whose credits no registry knows
+
 
 class Allowed(NamedTuple):
     """How much of one thing: `limit` None is as much as you like, `next_plan` the cheapest plan that allows more."""

@@ -13,12 +13,11 @@ from projects import tenancy
 from projects.entitlements import lock_organization
 from projects.models import LAST, Membership, Organization, Project, Workload
 
+SEEN_TO_THE = timedelta(minutes=1)
+
 
 class SlugTaken(Conflict):
     """The slug is another organisation's."""
-
-
-SEEN_TO_THE = timedelta(minutes=1)
 
 
 @transaction

@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db.models import Sum
 
 from carbon_site.units import EXACT
+from emissions.combinations import combination_of
 from emissions.factor_set import FactorSet
-from emissions.methodology import Combination, CombinationKey
-from emissions.models import FactorCombination
+from emissions.methodology import Combination
 from emissions.publish import factor_set
 from projects.models import Organization
 from receipts import receipt
@@ -41,8 +41,8 @@ def subject(
         activity=receipt.Activity(
             total=_total(uses), coverage=_coverage(period, factors, uses), models=tuple(uses)
         ),
-        energy=receipt.Energy(it_uwh=_it_energy(period, factors), facility_uwh=period.energy_uwh),
-        emissions=_emissions(period, factors),
+        energy=receipt.Energy(it_uwh=_it_energy(period), facility_uwh=period.energy_uwh),
+        emissions=_emissions(period),
         factor_set=receipt.FactorSet(version=factors.version, sha256=factors.sha256),
         ledger=receipt.Ledger(merkle_root=bytes(period.root).hex(), rows=period.events),
         credits=_credits(period, allocations),
@@ -95,26 +95,21 @@ def _tokens(use: receipt.ModelUse) -> int:
     return sum(getattr(use, name) or 0 for name in ("input_uncached", "cache_read", "cache_write", "output"))
 
 
-def _combinations(period: Frozen, factors: FactorSet) -> Iterable[tuple[Combination, dict[str, Any]]]:
+def _combinations(period: Frozen) -> Iterable[tuple[Combination, dict[str, Any]]]:
     """Each combination of the frozen sums, with its sums."""
-    rows = FactorCombination.objects.in_bulk([UUID(sums["combination"]) for sums in period.combinations])
     for sums in period.combinations:
-        row = rows[UUID(sums["combination"])]
-        key = CombinationKey(row.tier, row.mode, row.model_row, row.service_class, row.hosting)  # type: ignore[arg-type]
-        yield factors.combine(key), sums
+        yield combination_of(UUID(sums["combination"])).combination, sums
 
 
-def _it_energy(period: Frozen, factors: FactorSet) -> int:
+def _it_energy(period: Frozen) -> int:
     """Of the machines alone: each combination's energy without the overhead of its data centre."""
     with localcontext(EXACT):
-        parts = [
-            sums["energy_uwh"] / combination.pue.value for combination, sums in _combinations(period, factors)
-        ]
+        parts = [sums["energy_uwh"] / combination.pue.value for combination, sums in _combinations(period)]
         return int(sum(parts, Decimal(0)).to_integral_value())
 
 
-def _emissions(period: Frozen, factors: FactorSet) -> receipt.Emissions:
-    embodied = _embodied(period, factors)
+def _emissions(period: Frozen) -> receipt.Emissions:
+    embodied = _embodied(period)
     return receipt.Emissions(
         low_ug=period.low_ug,
         central_ug=period.central_ug,
@@ -125,11 +120,11 @@ def _emissions(period: Frozen, factors: FactorSet) -> receipt.Emissions:
     )
 
 
-def _embodied(period: Frozen, factors: FactorSet) -> int:
+def _embodied(period: Frozen) -> int:
     """The central part that stands for hardware; in one combination it is the same share of every term."""
     with localcontext(EXACT):
         total = Decimal(0)
-        for combination, sums in _combinations(period, factors):
+        for combination, sums in _combinations(period):
             of_hardware, of_use = combination.embodied.value, combination.pue.value * combination.grid.value
             total += sum(sums["central_ug"].values()) * of_hardware / (of_use + of_hardware)
         return int(total.to_integral_value())

@@ -23,7 +23,6 @@ from receipts.signers import receipt_signer
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # without letters that are taken for others
 TOKEN_LENGTH = 26
-DEMONSTRATION = "demonstration"  # the plan whose credits no registry knows
 STATUS_LIST = 1
 
 
@@ -51,7 +50,7 @@ def settle(*, organization_id: str, period_id: str, now: datetime) -> BillingPer
 
 
 def _is_demonstration(organization_id: str, now: datetime) -> bool:
-    return entitlements.allowed(organization_id, "connections", now=now).plan == DEMONSTRATION
+    return entitlements.allowed(organization_id, "connections", now=now).plan == entitlements.DEMONSTRATION
 
 
 @transaction_required
