@@ -4,7 +4,6 @@ Whoever appends holds the head until the commit, so that the log has one order. 
 """
 
 from collections.abc import Sequence
-from functools import cache
 
 from django.conf import settings
 
@@ -62,7 +61,6 @@ class Nodes:
         return self.known[level, index]
 
 
-@cache
 def origin() -> str:
     return note.origin(settings.PUBLIC_BASE_URL)
 

@@ -13,20 +13,19 @@ from django.conf import settings
 from receipts.keys import LocalKey, Signer, issuer
 
 
-@cache
 def receipt_signer() -> Signer:
     """Signs receipts and status lists."""
-    return _signer(settings.RECEIPT_SIGNING_KEY, "receipt-signing.key")
+    return _signer(settings.RECEIPT_SIGNING_KEY, "receipt-signing.key", settings.PUBLIC_BASE_URL)
+
+
+def log_signer() -> Signer:
+    """Signs checkpoints of the log, and nothing else."""
+    return _signer(settings.LOG_SIGNING_KEY, "log-signing.key", settings.PUBLIC_BASE_URL)
 
 
 @cache
-def log_signer() -> Signer:
-    """Signs checkpoints of the log, and nothing else."""
-    return _signer(settings.LOG_SIGNING_KEY, "log-signing.key")
-
-
-def _signer(setting: str, file: str) -> Signer:
-    return LocalKey.parse(setting or _own(Path(settings.STATE_DIR) / file), issuer(settings.PUBLIC_BASE_URL))
+def _signer(setting: str, file: str, base_url: str) -> Signer:
+    return LocalKey.parse(setting or _own(Path(settings.STATE_DIR) / file), issuer(base_url))
 
 
 def _own(path: Path) -> str:
