@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from carbon_site import throttles
@@ -29,6 +30,10 @@ FOR_EVER, AN_HOUR, A_MINUTE = (
     "public, max-age=31536000, immutable",
     "public, max-age=3600",
     "public, max-age=60",
+)
+POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 View = Callable[..., HttpResponse]
 
@@ -49,6 +54,23 @@ def public(view: View) -> View:
         return response
 
     return require_safe(answer)
+
+
+@public
+def page(request: HttpRequest, token: str) -> HttpResponse:
+    """The receipt for people: a page whose script verifies it in the visitor's own browser."""
+    try:
+        found = _receipt(token)
+    except Http404:
+        return _page(request, "receipts/none.html", {}, status=404)
+    about = {
+        "token": token,
+        "number": found.number,
+        "kid": found.signed["proof"]["verificationMethod"].partition("#")[2],
+        "status_list": f"/status/{found.status_list_id}",
+        "base": settings.PUBLIC_BASE_URL,
+    }
+    return _page(request, "receipts/verify.html", about)
 
 
 @public
@@ -140,6 +162,13 @@ def _receipt(token: str) -> CarbonReceipt:
     if found is None:
         raise Http404
     return found
+
+
+def _page(request: HttpRequest, template: str, about: dict[str, str], status: int = 200) -> HttpResponse:
+    response = render(request, template, about, status=status)
+    response["Content-Security-Policy"] = POLICY
+    response["Cache-Control"] = A_MINUTE
+    return response
 
 
 def _text(text: str, content_type: str, cached: str, etag: str | None = None) -> HttpResponse:

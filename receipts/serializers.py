@@ -21,5 +21,5 @@ class ReceiptSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_verify_url(self, receipt: CarbonReceipt) -> str:
-        """The signed document; `.jws` instead of `.json` and `/proof` are beside it."""
-        return f"{settings.PUBLIC_BASE_URL}/verify/{receipt.token}.json"
+        """The page that verifies it; with `.json` or `.jws` behind it the signed document, with `/proof` its place in the log."""
+        return f"{settings.PUBLIC_BASE_URL}/verify/{receipt.token}"

@@ -18,7 +18,7 @@ class TestByHand:
     def check(self, folder, made: bytes, key: LocalKey = KEY) -> subprocess.CompletedProcess:
         (folder / "receipt.json").write_bytes(made)
         (folder / "key.pem").write_text(published.pem(key.public))
-        with as_file(files("receipts") / "check_by_hand.sh") as script:
+        with as_file(files("receipts") / "static/receipts/check_by_hand.sh") as script:
             command = ["sh", str(script), str(folder / "receipt.json"), str(folder / "key.pem")]
             return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -88,7 +88,7 @@ class TestStranger:
         kid = receipt.signed["proof"]["verificationMethod"].partition("#")[2]
         (tmp_path / "receipt.json").write_bytes(stranger.get(f"/verify/{receipt.token}.json").content)
         (tmp_path / "key.pem").write_bytes(stranger.get(f"/keys/{kid}.pem").content)
-        script = settings.BASE_DIR / "receipts" / "check_by_hand.sh"
+        script = settings.BASE_DIR / "receipts/static/receipts/check_by_hand.sh"
 
         ran = subprocess.run(
             ["sh", script, "receipt.json", "key.pem"],
@@ -145,7 +145,7 @@ class TestOverRest:
         (listed,) = admin.get("/api/v1/receipts").json()["results"]
 
         address = listed["verify_url"].removeprefix(settings.PUBLIC_BASE_URL)
-        assert client.get(address).content.decode() == receipt.document
+        assert client.get(f"{address}.json").content.decode() == receipt.document
 
     def test_bundles_what_proves_it(self, admin, receipt):
         text = admin.get(f"/api/v1/receipts/{receipt.pk}/bundle").content
