@@ -79,21 +79,21 @@ def freeze(
         return period
     if now < period.closes_at:
         raise PeriodNotDue(f"{period.pk} closes at {period.closes_at:%Y-%m-%d %H:%M} UTC.")
-    period.sealed_at = seal_month(organization_id=organization_id, month=period.month, now=observed_at)
-    _fix(period, frozen.month_total(organization_id, period.span), now)
+    sealed_at = seal_month(organization_id=organization_id, month=period.month, now=observed_at)
+    _fix(period, frozen.month_total(organization_id, period.span), sealed_at, now)
     period.save()
     period_frozen.announce(period)
     return period
 
 
 @transaction_required
-def _fix(period: BillingPeriod, total: frozen.MonthTotal, now: datetime) -> None:
+def _fix(period: BillingPeriod, total: frozen.MonthTotal, sealed_at: datetime, now: datetime) -> None:
     organization = Organization.objects.get(pk=period.organization_id)
-    period.state, period.frozen_at = BillingPeriod.State.FROZEN, now
+    period.state, period.frozen_at, period.sealed_at = BillingPeriod.State.FROZEN, now, sealed_at
     period.factors = frozen.factors_of_month(period.organization_id, period.month)
     period.central_ug, period.mean_ug, period.energy_uwh = total.central_ug, total.mean_ug, total.energy_uwh
     period.low_ug, period.high_ug = (round(bound) for bound in total.bounds_ug)
-    period.root = merkle.root_of(frozen.lines(period.organization_id, period.span))
+    period.root = merkle.root_of(frozen.lines(period.organization_id, period.span, sealed_at))
     period.events = frozen.row_count(period.organization_id, period.span)
     period.combinations = [asdict(sums) | {"combination": str(sums.combination)} for sums in total.sums]
     period.coverage = asdict(coverage(period.organization_id, period.span.start, period.span.end, now))

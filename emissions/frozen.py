@@ -76,11 +76,14 @@ def row_count(organization_id: str, period: Period) -> int:
 
 
 @transaction_required
-def lines(organization_id: str, period: Period) -> Iterator[bytes]:
-    """The frozen list, line by line without line feeds, in its order: the leaves of the month's Merkle tree."""
+def lines(organization_id: str, period: Period, as_of: datetime) -> Iterator[bytes]:
+    """The frozen list, line by line without line feeds, in its order: the leaves of the month's Merkle tree.
+
+    `as_of` is when the month was sealed; what came later is not in it.
+    """
     with connection.chunked_cursor() as cursor:
         cursor.itersize = AT_A_TIME  # type: ignore[attr-defined]  # psycopg's server-side cursor has it
-        cursor.execute(FROZEN_LIST, _parameters(organization_id, period))
+        cursor.execute(FROZEN_LIST, _parameters(organization_id, period) | {"as_of": as_of})
         for row in cursor:
             yield line(*row)
 
