@@ -14,6 +14,7 @@ from carbon_site.ids import new_id
 from carbon_site.periods import Period
 from carbon_site.problems import Problem
 from carbon_site.transactions import transaction, transaction_required
+from connections.models import ProviderConnection
 from emissions import frozen
 from projects.entitlements import lock_organization
 from projects.models import Organization
@@ -39,10 +40,12 @@ class PeriodNotDue(Problem):
 def close(*, organization_id: str, now: datetime, observed_at: datetime | None = None) -> int:
     """Make the periods that are missing, note what came after a seal, and freeze what is due, which takes that in.
 
-    Answers with how many were frozen. Safe to run again at any point. `observed_at` is given only by `job --now`.
+    Answers with how many were frozen; none while a new connection is being read for the first time. Safe to run again at any point. `observed_at` is given only by `job --now`.
     """
     make_periods(organization_id=organization_id, now=now)
     note_adjustments(organization_id=organization_id, observed_at=observed_at)
+    if ProviderConnection.objects.for_organization(organization_id).being_read_first(now).exists():
+        return 0  # a month that is being read would freeze without what comes in the next minute
     due = BillingPeriod.objects.for_organization(organization_id).due(now).order_by("month", "revision")
     ids = list(due.values_list("pk", flat=True))
     for period_id in ids:

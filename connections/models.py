@@ -1,6 +1,6 @@
 """Provider accounts that usage is read from."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -11,6 +11,7 @@ from carbon_site.ids import PrefixedIdField
 from projects.models import Project
 from projects.tenancy import OrganizationOwned, OrganizationQuerySet
 
+FIRST_READING = timedelta(days=1)
 TRIED_AGAIN = ["pending", "active", "degraded", "billing_issue"]  # the other states wait for a person
 
 
@@ -22,6 +23,11 @@ class ProviderConnectionQuerySet(OrganizationQuerySet):
         """Worth reading now: not paused, not refused, not told to wait."""
         waits = Q(throttled_until__gt=now)
         return self.active().filter(~waits, is_paused=False, status__in=TRIED_AGAIN)
+
+    def being_read_first(self, now: datetime) -> Self:
+        """Not read to the end yet, and nothing known to be in the way; after a day nobody waits for it any more."""
+        fresh = self.due(now).filter(last_success_at=None, consecutive_failures=0)
+        return fresh.filter(created_at__gt=now - FIRST_READING)
 
 
 class ProviderConnection(OrganizationOwned):

@@ -92,6 +92,7 @@ def connection(project: Project, **columns: Any) -> ProviderConnection:
         "name": "OpenAI",
         "account": "org-acme",
         "status": "active",
+        "last_success_at": READ_FROM,
     }
     with tenancy.organization(project.organization_id):
         return ProviderConnection.unscoped.create(

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection
 from billing import close
 from billing.models import BillingPeriod, PriorPeriodAdjustment
 from carbon_site.periods import Period
+from connections.models import ProviderConnection
 from emissions.models import CarbonCalculation, MonthFactors
 from projects import tenancy
 from projects.models import Organization
@@ -53,6 +54,29 @@ def freeze(period: BillingPeriod, now: datetime = SETTLED) -> BillingPeriod:
 def mean_of_october() -> int:
     current = CarbonCalculation.unscoped.current().filter(starts_at__lt=OCTOBER.end)
     return sum(getattr(row, f"mean_{term}_ug") for row in current for term in make.TERMS)
+
+
+@pytest.mark.django_db
+class TestFirstReading:
+    def frozen(self, source, **columns) -> int:
+        connections = ProviderConnection.unscoped.filter(pk=source.pk)
+        connections.update(last_success_at=None, created_at=SETTLED, **columns)
+        return close.close(organization_id=source.organization_id, now=SETTLED)
+
+    def test_is_waited_for(self, source, october):
+        assert self.frozen(source) == 0
+
+    @pytest.mark.parametrize(
+        "columns",
+        [{"consecutive_failures": 1}, {"is_paused": True}, {"status": "invalid_credentials"}],
+    )
+    def test_that_does_not_come_is_not_waited_for(self, source, october, columns):
+        assert self.frozen(source, **columns) == 1
+
+    def test_is_waited_for_a_day_at_most(self, source, october):
+        ProviderConnection.unscoped.update(last_success_at=None, created_at=SETTLED - timedelta(days=1))
+
+        assert close.close(organization_id=source.organization_id, now=SETTLED) == 1
 
 
 @pytest.mark.django_db
