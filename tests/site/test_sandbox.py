@@ -113,6 +113,15 @@ class TestMemory:
 
         assert [bool(bucket["results"]) for bucket in after["history"]] == [False, False, True, True]
 
+    def test_goes_back_to_the_day_that_an_account_is_named_after(self, sandbox):
+        first = seconds(datetime(2024, 2, 1, tzinfo=UTC))
+
+        buckets = ask(sandbox, "old-since-2024-02-01", start_time=first - 7200, end_time=first + 7200).json()[
+            "data"
+        ]
+
+        assert [bool(bucket["results"]) for bucket in buckets] == [False, False, True, True]
+
     def test_is_for_its_owner_only(self, two_lives):
         _, state = two_lives
 

@@ -1,7 +1,10 @@
 """What each caller of an account used, hour by hour: drawn, never stored, and remembered while there is room."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,6 +13,9 @@ from carbon_site.sandbox.state import State
 from carbon_site.sandbox.traffic import DAY, HOUR, Recorded, draw, share
 
 DAYS_BEFORE = 60  # of history, on the day an account is first seen
+SINCE = re.compile(
+    r".*-since-([0-9]{4}-[0-9]{2}-[0-9]{2})"
+)  # an account whose name says where its history begins
 HOURS_KEPT = 8192  # in memory, some 5 kB each
 
 
@@ -55,13 +61,20 @@ class Accounts:
     def at(self, name: str, now: int) -> Account:
         """The account of this name; seen for the first time it gets its history."""
         if name not in self._known:
-            self._known[name] = {"first_hour": now - now % HOUR - DAYS_BEFORE * DAY, "late": {}}
+            self._known[name] = {"first_hour": _first_hour(name, now), "late": {}}
             self._state.save()
         return Account(name, **self._known[name])
 
     def revise(self, account: Account, hour: int, requests: int) -> None:
         self._known[account.name]["late"][str(hour)] = account.late_at(hour) + requests
         self._state.save()
+
+
+def _first_hour(name: str, now: int) -> int:
+    if since := SINCE.fullmatch(name):
+        with suppress(ValueError):
+            return int(datetime.fromisoformat(since[1]).replace(tzinfo=UTC).timestamp())
+    return now - now % HOUR - DAYS_BEFORE * DAY
 
 
 def drawn(name: str, caller: int, hour: int, late: int) -> list[Recorded]:

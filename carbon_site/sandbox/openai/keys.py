@@ -1,6 +1,7 @@
 """Which key opens what. The first part of a key says how it is treated, the rest names the account.
 
 sk-admin-sandbox-acme        everything of account acme; so does sk-admin-sandbox-acme_2, a second key of it
+sk-admin-sandbox-acme-since-2026-09-01  an account whose history begins then, not 60 days before it was first seen
 sk-admin-usageonly-acme      api.usage.read, but not api.management.read
 sk-admin-unscoped-acme       no scope: 403, a bare string; sk-admin-unscoped401-acme: 401, an object
 sk-admin-quota-acme          429 insufficient_quota
