@@ -1,31 +1,40 @@
-"""The demonstration: an organisation with a key, a connection to the sandbox's account, and a member of staff. Safe to repeat.
+"""The demonstration: an organisation whose usage was read, closed and receipted, and a member of staff. Safe to repeat.
 
 What it shows once and cannot show again, the key and the password, it keeps in the state folder, for its owner alone.
 """
 
+import hashlib
 import json
 import secrets
+import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from carbon_site import jobs
 from carbon_site.ids import new_id
+from carbon_site.periods import Period
 from connections.models import ProviderConnection
 from connections.services import connect
 from projects import api_keys, organizations, services, tenancy
 from projects.entitlements import DEMONSTRATION, FREE, Grant
 from projects.models import ApiKey, Organization
-from telemetry.poll import poll
+from receipts.credits import Retired, known_before, load_batches
+from receipts.models import CarbonReceipt
 
 SLUG, STAFF = "demo", "staff"
-PROVIDER_KEY = "sk-admin-sandbox-demo"
+TONNES = 1_000  # of each demonstration batch
+
+
+class Unfinished(Exception):
+    """A step did not succeed; the log says why. Running the demonstration again goes on from there."""
 
 
 def kept() -> dict[str, str]:
-    """What the demonstration made, if it ran."""
+    """What the demonstration made, as far as it ran: `api_key`, `staff_password`, `receipt` (its verify page)."""
     try:
         found = json.loads(_path().read_text())
     except (OSError, ValueError):
@@ -34,16 +43,32 @@ def kept() -> dict[str, str]:
 
 
 def make(now: datetime) -> Iterator[str]:
-    """Make what is missing, and tell of each step as it begins."""
+    """Make what is missing, as if the clock showed `now`, and tell of each step as it begins. Raises Unfinished."""
     yield "An organisation that may do everything"
     organization = organizations.create_organization(slug=SLUG, name="Demonstration")
     with tenancy.organization(organization.pk):
         grants = [Grant(name, None) for name in FREE]
         services.set_entitlements(organization.pk, plan=DEMONSTRATION, grants=grants)
         _keep(api_key=_key(organization, now), staff_password=_staff_password())
-        if settings.ELSEWHERE["openai"] != settings.OPENAI_BASE_URL:
-            yield "Its usage, from the sandbox’s recorded traffic"
-            _read(organization, now)
+    if settings.ELSEWHERE["openai"] == settings.OPENAI_BASE_URL:
+        return
+    yield "Its usage, from the sandbox’s recorded traffic"
+    _read(organization, now)
+    yield "Credits that no registry knows, and the closed months with their receipts"
+    _load_credits(now)
+    _run("close", organization, now)
+    with tenancy.organization(organization.pk):
+        receipt = (
+            CarbonReceipt.unscoped.filter(organization_id=organization.pk).order_by("period__month").last()
+        )
+    if receipt:
+        _keep(receipt=f"{settings.PUBLIC_BASE_URL}/verify/{receipt.token}")
+
+
+def history_begins(now: datetime) -> datetime:
+    """The first day of the month before the last one that can be closed."""
+    last = Period.containing(now - settings.CLOSE_PERIOD_AFTER).before()
+    return last.before().start
 
 
 def _key(organization: Organization, now: datetime) -> str:
@@ -75,23 +100,69 @@ def _staff_password() -> str:
 
 
 def _read(organization: Organization, now: datetime) -> None:
-    connections = ProviderConnection.objects.for_organization(organization.pk).active()
-    source = connections.first() or connect(
-        organization_id=organization.pk,
-        connection_id=new_id("con"),
-        provider="openai",
-        name="OpenAI (sandbox)",
-        api_key=PROVIDER_KEY,
-        now=now,
+    """All there is, before a month of it is closed; the worker, who heard of the connection too, may be at it already."""
+    _connect(organization, now)
+    _run("poll", organization, now)
+    while _is_being_read(organization, now):
+        time.sleep(0.5)
+        _run("poll", organization, now)
+
+
+def _connect(organization: Organization, now: datetime) -> None:
+    begins = history_begins(now)
+    with tenancy.organization(organization.pk):
+        if not ProviderConnection.objects.for_organization(organization.pk).active().exists():
+            connect(
+                organization_id=organization.pk,
+                connection_id=new_id("con"),
+                provider="openai",
+                name="OpenAI (sandbox)",
+                api_key=f"sk-admin-sandbox-demo-since-{begins:%Y-%m-%d}",
+                read_from=begins,
+                now=now,
+            )
+
+
+def _is_being_read(organization: Organization, now: datetime) -> bool:
+    with tenancy.organization(organization.pk):
+        connections = ProviderConnection.objects.for_organization(organization.pk)
+        return bool(connections.being_read_first(now).exists())
+
+
+def _load_credits(now: datetime) -> None:
+    """A batch for each calendar year that the history touches, unless it was loaded before."""
+    batches = [_batch(year) for year in range(history_begins(now).year, now.year + 1)]
+    load_batches([each for each in batches if not known_before(each)], is_demonstration=True)
+
+
+def _batch(year: int) -> Retired:
+    return Retired(
+        registry="Demonstration registry",
+        project="DEMO",
+        project_name="Demonstration project",
+        country="",
+        kind="removal",
+        vintage=year,
+        block=f"DEMO-{year}",
+        serial_from=1,
+        serial_to=TONNES,
+        retired_on=date(year, 1, 1),
+        beneficiary="Customers of this demonstration",
+        evidence_url="",
+        evidence_sha256=hashlib.sha256(b"There is no registry behind this.").hexdigest(),
     )
-    poll(organization_id=organization.pk, connection_id=source.pk, now=now)
+
+
+def _run(job: str, organization: Organization, now: datetime) -> None:
+    if not all(jobs.run(jobs.JOBS[job], now, only=organization.pk)):
+        raise Unfinished(f"The job {job} did not succeed; the log above says why.")
 
 
 def _keep(**made: str) -> None:
     written = _path().with_suffix(".new")
     written.unlink(missing_ok=True)
     written.touch(0o600)
-    written.write_text(json.dumps(made))
+    written.write_text(json.dumps(kept() | made))
     written.replace(_path())
 
 

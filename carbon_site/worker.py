@@ -31,29 +31,17 @@ django.setup()
 from django.conf import settings
 from django.db import close_old_connections, connection, connections
 
-from billing.tasks import CLOSES
 from carbon_site.checks import insist
 from carbon_site.logs import redact, redact_value
 from carbon_site.models import TaskFailure
-from carbon_site.sweeps import Sweep
 from carbon_site.tasks import QUEUE, WIRE, Request, Task, registry
 from projects import tenancy
-from receipts.tasks import SETTLES
-from telemetry.tasks import POLLS, SYNCS
 
 # Every recurring job there is, in UTC: {"hour": 1, "minute": 30}.
 SCHEDULE: dict[str, dict[str, int]] = {
     "telemetry.poll_usage": {"minute": 5},
     "billing.close_periods": {"minute": 35},
     "receipts.settle_periods": {"minute": 40},
-}
-
-# What `manage.py job` does in the foreground, one sweep after the other.
-JOBS: dict[str, tuple[Sweep, ...]] = {
-    "poll": (POLLS, SYNCS),
-    "reconcile": (),
-    "close": (CLOSES, SETTLES),
-    "audit": (),
 }
 
 TIMEOUT = 45  # seconds; all tasks have the same, as a killed worker's jobs wait for the longest one there is

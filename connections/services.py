@@ -98,10 +98,9 @@ def _keep(
         names=finding.names or [],
         secret=secret_store().seal(api_key),
         key_hint=api_key[-4:],
-        read_from=Period.containing(now).before().before().start,
         status=Status.PENDING if account is None else Status.ACTIVE,
         status_detail=finding.detail,
-        **columns,
+        **{"read_from": Period.containing(now).before().before().start} | columns,
     )
     connection_made.announce(connection)
     return connection

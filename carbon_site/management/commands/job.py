@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from carbon_site.ids import MalformedId, decode
-from carbon_site.sweeps import Row, Sweep
-from carbon_site.worker import JOBS
-from projects import tenancy
-
-log = structlog.get_logger(__name__)
+from carbon_site.jobs import JOBS, run
+from carbon_site.sweeps import Sweep
 
 
 class Command(BaseCommand):
@@ -32,23 +28,10 @@ class Command(BaseCommand):
         now = instant(options["now"]) if options["now"] is not None else timezone.now()
         if only is not None:
             insist_organization(only)
-        taken: list[bool] = []
-        for sweep in self.jobs[name]:  # in their order: what one has done may be due for the next
-            taken += [take(sweep, row, now) for row in sweep.rows(now) if only in (None, row[0])]
+        taken = run(self.jobs[name], now, only=only)
         self.stdout.write(json.dumps({"job": name, "done": taken.count(True), "failed": taken.count(False)}))
         if not all(taken):
             sys.exit(1)
-
-
-def take(sweep: Sweep, row: Row, now: datetime) -> bool:
-    """Take one step, seeing only its organisation's rows. A failure is logged, and does not keep the other rows waiting."""
-    try:
-        with tenancy.organization(row[0]):
-            sweep.step(*row, now=now)
-    except Exception:  # whatever it is, it is this row's
-        log.exception("job.step_failed", step=sweep.verb, organization=row[0], row=row[1])
-        return False
-    return True
 
 
 def instant(words: str) -> datetime:
