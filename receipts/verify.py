@@ -5,7 +5,7 @@ Nothing in a document is believed about itself: it may name a key, and never bri
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -86,14 +86,18 @@ def verify(
     *,
     log: LogKey | None = None,
     proof: str | None = None,
+    customer: bytes | None = None,
     standing: Standing | None = None,
 ) -> Verdict:
-    """The verdict on a receipt, its JWS or a bundle; from a PDF, on the attachment.
+    """The verdict on a receipt, its JWS or a bundle; from a PDF, on the attachments.
 
-    With `log` it must be proven that the receipt stands there, by `proof` or by the one in the bundle.
+    With `log` it must be proven that the receipt stands there, by `proof` or by the one in the bundle. `customer` is
+    what opens the commitment, as JSON, where it is not in a bundle.
     """
     try:
         papers = _papers(text)
+        if customer is not None:
+            papers = replace(papers, customer=_opening(customer))
         key = _signer(papers, keys)
     except BadSignature as refusal:
         return Verdict(refusal, unaltered=False)
@@ -103,7 +107,7 @@ def verify(
         return Verdict(refusal)
 
     index, unproven = _place(papers, proof or papers.proof, log)
-    customer, misnamed = _customer(papers)
+    name, misnamed = _customer(papers)
     stale = OUT_OF_DATE[standing]() if standing in OUT_OF_DATE else None
     return Verdict(
         _distrust(key, index) or unproven or misnamed or stale,
@@ -114,7 +118,7 @@ def verify(
         key=key,
         log_index=index,
         receipt=papers.receipt,
-        customer=customer,
+        customer=name,
     )
 
 
@@ -130,6 +134,12 @@ def _papers(text: bytes) -> Papers:
         raise Profile("The bundle is not a receipt with a proof and a customer.")
     canonical.check(customer or {})
     return _signed(document["receipt"], proof=proof, customer=customer)
+
+
+def _opening(text: bytes) -> dict[str, Any]:
+    customer = canonical.read(text)
+    canonical.check(customer)
+    return dict(customer)
 
 
 def _signed(document: Any, **others: Any) -> Papers:
