@@ -120,6 +120,11 @@ class Allocation(OrganizationOwned):
         return self.span.upper - self.span.lower
 
 
+def pdf_path(digest: str) -> str:
+    """Where the page with this SHA-256 lies in the object storage."""
+    return f"receipts/{digest}.pdf"
+
+
 class CarbonReceipt(OrganizationOwned):
     """A signed receipt of a closed period: the exact bytes that were signed, which are never written again."""
 
@@ -140,6 +145,9 @@ class CarbonReceipt(OrganizationOwned):
         max_length=32, editable=False, help_text="opens the commitment, with the customer's name"
     )
     customer = models.CharField(max_length=120, editable=False)
+    pdf_sha256 = models.CharField(
+        max_length=64, null=True, editable=False, help_text="of its page, once that is rendered and stored"
+    )
     issued_at = models.DateTimeField(editable=False)
 
     class Meta(OrganizationOwned.Meta):
@@ -148,6 +156,7 @@ class CarbonReceipt(OrganizationOwned):
             models.UniqueConstraint(
                 name="a_place_in_the_status_list_is_taken_once", fields=["status_list", "status_index"]
             ),
+            models.CheckConstraint(name="a_page_is_named_by_a_hash", condition=Q(pdf_sha256__regex=HASH)),
         ]
 
     def __str__(self) -> str:

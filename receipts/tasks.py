@@ -1,4 +1,4 @@
-"""Settling frozen periods: at once when one is frozen, and every hour what is left."""
+"""From a frozen period to a receipt in the customer's hands: at once when it is frozen, and every hour what is left."""
 
 from datetime import datetime
 
@@ -9,23 +9,27 @@ from billing.services import State
 from carbon_site.sweeps import Sweep
 from carbon_site.tasks import shared_task
 from projects.tenancy import every_organization
+from receipts.hand_out import hand_out
 from receipts.settle import settle
 
+UNFINISHED = [State.FROZEN, State.WAITING_SUPPLY, State.ALLOCATED]
 
-def frozen_periods(now: datetime) -> list[tuple[str, str]]:
-    """Those that are frozen, and those that wait for credits; the oldest first."""
-    with every_organization("sweep: frozen periods"):
-        periods = BillingPeriod.unscoped.filter(state__in=[State.FROZEN, State.WAITING_SUPPLY])
+
+def unfinished_periods(now: datetime) -> list[tuple[str, str]]:
+    """Those that are frozen, that wait for credits, or whose receipt has no page yet; the oldest first."""
+    with every_organization("sweep: unfinished periods"):
+        periods = BillingPeriod.unscoped.filter(state__in=UNFINISHED)
         return list(periods.order_by("month", "pk").values_list("organization_id", "pk"))
 
 
 @shared_task(name="receipts.settle")
 def settle_period(organization_id: str, period_id: str, *, now: datetime | None = None) -> None:
-    """Retire for one period, and sign its receipt."""
+    """Retire for one period, sign its receipt, and hand it out."""
     settle(organization_id=organization_id, period_id=period_id, now=now or timezone.now())
+    hand_out(organization_id=organization_id, period_id=period_id)
 
 
-SETTLES = Sweep("settle", frozen_periods, settle_period)
+SETTLES = Sweep("settle", unfinished_periods, settle_period)
 
 
 @shared_task(name="receipts.settle_periods")

@@ -318,6 +318,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("customer", models.CharField(editable=False, max_length=120)),
+                (
+                    "pdf_sha256",
+                    models.CharField(
+                        editable=False,
+                        help_text="of its page, once that is rendered and stored",
+                        max_length=64,
+                        null=True,
+                    ),
+                ),
                 ("issued_at", models.DateTimeField(editable=False)),
                 (
                     "organization",
@@ -356,6 +365,10 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(
                         fields=("status_list", "status_index"),
                         name="a_place_in_the_status_list_is_taken_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("pdf_sha256__regex", "^[0-9a-f]{64}$")),
+                        name="a_page_is_named_by_a_hash",
                     ),
                 ],
             },

@@ -26,9 +26,11 @@ CREATE TRIGGER batches_only_give_out
 
 CREATE TRIGGER receipts_are_never_deleted
     BEFORE DELETE ON receipts_carbonreceipt FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER receipts_stand_but_for_their_token
+CREATE TRIGGER receipts_stand_but_for_their_token  -- and their page is named once
     BEFORE UPDATE ON receipts_carbonreceipt
-    FOR EACH ROW WHEN (to_jsonb(NEW) - 'token' IS DISTINCT FROM to_jsonb(OLD) - 'token')
+    FOR EACH ROW WHEN (to_jsonb(NEW) - '{token,pdf_sha256}'::text[]
+                           IS DISTINCT FROM to_jsonb(OLD) - '{token,pdf_sha256}'::text[]
+                       OR NEW.pdf_sha256 IS DISTINCT FROM OLD.pdf_sha256 AND OLD.pdf_sha256 IS NOT NULL)
     EXECUTE FUNCTION refuse_change();
 """
 

@@ -17,7 +17,7 @@ from receipts.credits import load_batches
 from receipts.models import Allocation, CarbonReceipt, CreditBatch, LogHead, LogLeaf
 from receipts.settle import settle
 from receipts.signers import receipt_signer
-from receipts.tasks import frozen_periods
+from receipts.tasks import unfinished_periods
 from tests import make
 from tests.receipts.test_credits import retired
 
@@ -96,7 +96,7 @@ class TestSettle:
     def test_waits_for_supply_and_finishes_when_a_batch_is_loaded(self, october):
         waiting = settled(october)
         load_batches([retired(1, 1)])
-        due = frozen_periods(SETTLED)
+        due = unfinished_periods(SETTLED)
 
         done = settled(october)
 
