@@ -200,6 +200,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "carbon_site.pagination.CursorPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "URL_FORMAT_OVERRIDE": None,  # who wants a PDF says so in Accept, and nowhere else
     "EXCEPTION_HANDLER": "carbon_site.api.problem_response",
     "UNAUTHENTICATED_USER": None,
 }

@@ -20,6 +20,7 @@ from carbon_site.api import problem_json
 from carbon_site.problems import Problem
 from projects.tenancy import every_organization
 from receipts import log, published
+from receipts.hand_out import stored
 from receipts.keys import PublicKey, issuer
 from receipts.models import CarbonReceipt, LogHead, SigningKey, StatusList
 from receipts.signers import receipt_signer
@@ -84,6 +85,14 @@ def receipt_json(request: HttpRequest, token: str) -> HttpResponse:
 def receipt_jws(request: HttpRequest, token: str) -> HttpResponse:
     """The same document as a compact JWS, which needs no canonical form to be verified."""
     return _text(_receipt(token).jws, "application/vc+jwt", FOR_EVER)
+
+
+@public
+def receipt_pdf(request: HttpRequest, token: str) -> HttpResponse:
+    """Its page, with the signed receipt attached; there is none for the moment between signing and rendering."""
+    response = pdf_response(_receipt(token))
+    response["Cache-Control"] = FOR_EVER
+    return response
 
 
 @public
@@ -169,6 +178,18 @@ def _page(request: HttpRequest, template: str, about: dict[str, str], status: in
     response["Content-Security-Policy"] = POLICY
     response["Cache-Control"] = A_MINUTE
     return response
+
+
+def pdf_response(receipt: CarbonReceipt) -> HttpResponse:
+    """The page of a receipt, named by its number. Raises Http404 while there is none."""
+    page = stored(receipt)
+    if page is None:
+        raise Http404
+    named = {
+        "Content-Disposition": f'inline; filename="{receipt.number}.pdf"',
+        "ETag": f'"{receipt.pdf_sha256}"',
+    }
+    return HttpResponse(page, content_type="application/pdf", headers=named)
 
 
 def _text(text: str, content_type: str, cached: str, etag: str | None = None) -> HttpResponse:

@@ -7,6 +7,7 @@ from receipts import public
 urlpatterns = [
     path("verify/<str:token>.json", public.receipt_json),
     path("verify/<str:token>.jws", public.receipt_jws),
+    path("verify/<str:token>.pdf", public.receipt_pdf),
     path("verify/<str:token>", public.page),
     path("verify/<str:token>/proof", public.proof),
     path("status/<int:number>", public.status),

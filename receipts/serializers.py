@@ -17,9 +17,9 @@ class ReceiptSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = CarbonReceipt
-        fields = ["id", "period", "month", "number", "sha256", "issued_at", "verify_url"]
+        fields = ["id", "period", "month", "number", "sha256", "pdf_sha256", "issued_at", "verify_url"]
         read_only_fields = fields
 
     def get_verify_url(self, receipt: CarbonReceipt) -> str:
-        """The page that verifies it; with `.json` or `.jws` behind it the signed document, with `/proof` its place in the log."""
+        """The page that verifies it; behind it `.json` and `.jws` are the signed document, `.pdf` its page to file."""
         return f"{settings.PUBLIC_BASE_URL}/verify/{receipt.token}"

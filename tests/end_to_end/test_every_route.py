@@ -10,6 +10,7 @@ from receipts.credits import load_batches
 from receipts.models import CarbonReceipt
 from tests import make
 from tests.receipts.test_credits import retired
+from tests.receipts.test_hand_out import handed_out
 from tests.receipts.test_settle import frozen, settled
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -31,7 +32,7 @@ def routes():
 
 def make_receipt(organization) -> CarbonReceipt:
     load_batches([retired(1, 1)])
-    return CarbonReceipt.unscoped.get(period=settled(frozen(organization)))
+    return handed_out(settled(frozen(organization)))
 
 
 @pytest.mark.django_db
