@@ -3,20 +3,24 @@
 import json
 import shutil
 import subprocess
+from io import BytesIO
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from pypdf import PdfWriter
 
 from carbon_site import merkle
 from projects import tenancy
-from receipts import document, log, note
+from receipts import document, log, note, pdf
 from receipts.credits import load_batches
+from receipts.hand_out import stored
 from receipts.models import CarbonReceipt, LogLeaf
 from receipts.published import read_did_document
 from receipts.verify import verify
 from tests import make
 from tests.receipts.test_credits import retired
+from tests.receipts.test_hand_out import handed_out
 from tests.receipts.test_settle import frozen, settled
 
 
@@ -25,6 +29,12 @@ def receipt(acme) -> CarbonReceipt:
     load_batches([retired(1, 1)])
     settled(frozen(acme))
     return CarbonReceipt.unscoped.get()
+
+
+@pytest.fixture
+def page(receipt) -> CarbonReceipt:
+    """The receipt once it is handed out."""
+    return handed_out(receipt.period)
 
 
 @pytest.fixture
@@ -56,6 +66,17 @@ class TestStranger:
         assert answer.content.decode() == receipt.document
         assert ("immutable" in answer["Cache-Control"], answer["Referrer-Policy"]) == (True, "no-referrer")
         assert answer["ETag"] == f'"{receipt.sha256}"'
+
+    def test_gets_the_page_that_was_handed_out(self, page, stranger):
+        answer = stranger.get(f"/verify/{page.token}.pdf")
+
+        assert answer.content == stored(page)
+        assert (answer["Content-Type"], answer["ETag"]) == ("application/pdf", f'"{page.pdf_sha256}"')
+        assert answer["Content-Disposition"] == f'inline; filename="{page.number}.pdf"'
+        assert "immutable" in answer["Cache-Control"]
+
+    def test_gets_no_page_before_it_is_handed_out(self, stranger, receipt):
+        assert stranger.get(f"/verify/{receipt.token}.pdf").status_code == 404
 
     @pytest.mark.parametrize("token", ["x" * 26, "short", "0" * 26, "%00" * 26, "A" * 26])
     def test_learns_nothing_of_a_receipt_that_is_not_there(self, stranger, token):
@@ -135,6 +156,39 @@ class TestCommand:
 
         assert (self.run(path), capsys.readouterr().out.split(":")[0].strip()) == (1, reason)
 
+    def test_reads_the_page_too(self, page, tmp_path, capsys):
+        (tmp_path / "receipt.pdf").write_bytes(stored(page))
+
+        code = self.run(tmp_path / "receipt.pdf", "--log", str(log.log_key()), "--json")
+
+        said = json.loads(capsys.readouterr().out)
+        assert (code, said["reason"], said["logged"]) == (0, "valid", True)
+
+    @pytest.mark.parametrize(
+        ("attachment", "change", "reason"),
+        [
+            (pdf.RECEIPT, (b'"rows":"3"', b'"rows":"4"'), "bad_signature"),
+            (pdf.PROOF, (b"index 1", b"index 0"), "bad_proof"),
+            (pdf.CUSTOMER, (b"Acme", b"Rival"), "bad_proof"),
+            (pdf.CUSTOMER, (b"{", b"["), "not_json"),
+        ],
+    )
+    def test_says_why_what_is_attached_is_not_valid(self, page, tmp_path, capsys, attachment, change, reason):
+        attached = pdf.attached(stored(page))
+        (tmp_path / "receipt.pdf").write_bytes(
+            attaching(attached | {attachment: attached[attachment].replace(*change)})
+        )
+
+        code = self.run(tmp_path / "receipt.pdf", "--log", str(log.log_key()))
+
+        assert (code, capsys.readouterr().out.split(":")[0]) == (1, reason)
+
+    @pytest.mark.parametrize("content", [b"%PDF-1.7 and no more", b"%PDF-1.7"])
+    def test_cannot_read_a_page_without_a_receipt(self, tmp_path, content):
+        (tmp_path / "other.pdf").write_bytes(content)
+
+        assert self.run(tmp_path / "other.pdf") == 2
+
     def test_says_that_there_is_no_file(self, tmp_path):
         assert self.run(tmp_path / "none") == 2
 
@@ -153,6 +207,30 @@ class TestOverRest:
         verdict = verify(text, [receipt_key()], log=log.log_key())
         assert (verdict.reason, verdict.customer) == ("valid", "Acme")
         assert document.TYPE in text.decode()
+
+    def test_gives_the_page_to_an_auditor(self, auditor, page):
+        answer = auditor.get(f"/api/v1/receipts/{page.pk}/pdf", headers={"accept": "application/pdf"})
+
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+        assert answer.content == stored(page)
+
+    def test_has_no_page_before_it_is_handed_out(self, admin, receipt):
+        answer = admin.get(f"/api/v1/receipts/{receipt.pk}/pdf")
+
+        assert (answer.status_code, answer.json()["title"]) == (
+            404,
+            "There is no such thing, or it is not yours",
+        )
+
+
+def attaching(contents: dict[str, bytes]) -> bytes:
+    """A PDF that somebody else made, with these attached."""
+    writer, made = PdfWriter(), BytesIO()
+    writer.add_blank_page(100, 100)
+    for name, content in contents.items():
+        writer.add_attachment(name, content)
+    writer.write(made)
+    return made.getvalue()
 
 
 def receipt_key():
