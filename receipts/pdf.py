@@ -50,13 +50,8 @@ def render(document: bytes, *, address: str, customer: str, salt: bytes, proof: 
     It shows as many retirements as fit, and how many more there are. Raises GlyphMissing or PageOverflow.
     """
     signed, name = canonical.read(document), unicodedata.normalize("NFC", customer)
-    beside = {
-        "address": address,
-        "sha256": canonical.sha256(signed),
-        "log_index": Inclusion.parse(proof).index,
-    }
     for shown in range(MOST_SHOWN, -1, -1):
-        pdf = _drawn(html(page(signed, customer=name, shown=shown) | beside))
+        pdf = _drawn(html(signed, address=address, customer=name, proof=proof, shown=shown))
         if len(pdf.pages) == 1:
             break
     else:
@@ -67,10 +62,17 @@ def render(document: bytes, *, address: str, customer: str, salt: bytes, proof: 
     return _written(pdf, signed)
 
 
-def html(said: dict[str, Any]) -> str:
+def html(signed: dict[str, Any], *, address: str, customer: str, proof: str, shown: int) -> str:
     """The page before it is drawn. Raises GlyphMissing."""
-    made = {"fonts": FONTS.name, "icon": ICON, "qr": qr(said["address"])}
-    text = render_to_string("receipts/receipt.html", said | made)
+    said = page(signed, customer=customer, shown=shown) | {
+        "address": address,
+        "sha256": canonical.sha256(signed),
+        "log_index": Inclusion.parse(proof).index,
+        "qr": qr(address),
+        "fonts": FONTS.name,
+        "icon": ICON,
+    }
+    text = render_to_string("receipts/receipt.html", said)
     for character in sorted(set(text) - {"\n"}):
         if ord(character) not in glyphs():
             raise GlyphMissing(f"The fonts have no {character!a} ({unicodedata.name(character, 'unnamed')}).")
