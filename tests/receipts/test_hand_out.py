@@ -1,10 +1,12 @@
 """From a signed receipt to its page in the customer's hands: as often as it takes, with one signature."""
 
 import hashlib
+import json
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 from django.db import IntegrityError
 from django.db.transaction import atomic
 
@@ -102,6 +104,15 @@ class TestTask:
 
         period.refresh_from_db()
         assert (period.state, unfinished_periods(SETTLED)) == (State.RECEIPTED, [])
+
+    def test_is_how_a_close_ends(self, acme, capsys):
+        load_batches([retired(1, 1)])
+        period = frozen(acme)
+
+        call_command("job", "close", now=SETTLED.isoformat())
+
+        period.refresh_from_db()
+        assert (period.state, json.loads(capsys.readouterr().out)["failed"]) == (State.RECEIPTED, 0)
 
     def test_finishes_what_was_signed_and_has_no_page(self, period):
         assert unfinished_periods(SETTLED) == [(period.organization_id, period.pk)]
