@@ -70,6 +70,7 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
         "kid": found.signed["proof"]["verificationMethod"].partition("#")[2],
         "status_list": f"/status/{found.status_list_id}",
         "base": settings.PUBLIC_BASE_URL,
+        "has_pdf": bool(found.pdf_sha256),
     }
     return _page(request, "receipts/verify.html", about)
 
@@ -173,7 +174,7 @@ def _receipt(token: str) -> CarbonReceipt:
     return found
 
 
-def _page(request: HttpRequest, template: str, about: dict[str, str], status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, template: str, about: dict[str, Any], status: int = 200) -> HttpResponse:
     response = render(request, template, about, status=status)
     response["Content-Security-Policy"] = POLICY
     response["Cache-Control"] = A_MINUTE

@@ -35,3 +35,4 @@ class Command(BaseCommand):
         self.stdout.write(f"  Staff      {demo.STAFF} / {made['staff_password']}")
         if receipt := made.get("receipt"):
             self.stdout.write(f"  Receipt    {receipt}")
+            self.stdout.write(f"  PDF        {receipt}.pdf")
