@@ -43,15 +43,15 @@ class Up:
 
     process: subprocess.Popen[bytes]
 
-    def __init__(self, state: Path, port: int) -> None:
-        self.state, self.port = state, port
+    def __init__(self, state: Path, port: int, *options: str) -> None:
+        self.state, self.port, self.options = state, port, options
         self.output = state.with_suffix(".out")
 
     def begin(self, **configured: str) -> "Up":
         environment = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up", "--port", str(self.port)],
+                [sys.executable, "manage.py", "up", "--port", str(self.port), *self.options],
                 cwd=ROOT,
                 env=environment | configured | {"CARBON_STATE_DIR": str(self.state)},
                 start_new_session=True,
