@@ -21,17 +21,32 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
-def root_of(leaves: Iterable[bytes]) -> bytes:
-    """The root of a list, in one pass that holds one hash a level."""
-    peaks: list[tuple[int, bytes]] = []
-    for leaf in leaves:
-        level, right = 0, leaf_hash(leaf)
-        while peaks and peaks[-1][0] == level:
-            _, left = peaks.pop()
+class Tree:
+    """A list that grows leaf by leaf, of which one hash a level is held."""
+
+    def __init__(self) -> None:
+        self._peaks: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Put a leaf with this hash behind the others."""
+        level, right = 0, leaf
+        while self._peaks and self._peaks[-1][0] == level:
+            _, left = self._peaks.pop()
             level, right = level + 1, node_hash(left, right)
-        peaks.append((level, right))
-    hashes = [peak for _, peak in reversed(peaks)]
-    return reduce(lambda right, left: node_hash(left, right), hashes) if hashes else EMPTY
+        self._peaks.append((level, right))
+
+    @property
+    def root(self) -> bytes:
+        hashes = [peak for _, peak in reversed(self._peaks)]
+        return reduce(lambda right, left: node_hash(left, right), hashes) if hashes else EMPTY
+
+
+def root_of(leaves: Iterable[bytes]) -> bytes:
+    """The root of a list, in one pass."""
+    tree = Tree()
+    for leaf in leaves:
+        tree.add(leaf_hash(leaf))
+    return tree.root
 
 
 def grown(size: int, leaf: bytes, node: Node) -> list[tuple[int, int, bytes]]:

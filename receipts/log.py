@@ -49,6 +49,15 @@ def inclusion(index: int) -> str:
     return str(note.Inclusion(index, tuple(hashes), head.checkpoint))
 
 
+def inclusion_when_appended(index: int) -> str:
+    """The same of the log that ended with this leaf: its checkpoint is signed as it was then, so it never changes."""
+    nodes, size = Nodes(), index + 1
+    hashes = merkle.inclusion_proof(index, size, nodes)
+    checkpoint = note.Checkpoint(origin(), size, merkle.root(size, nodes))
+    signed = note.sign(str(checkpoint), origin(), log_signer())
+    return str(note.Inclusion(index, tuple(hashes), signed))
+
+
 class Nodes:
     """The hashes of complete subtrees: those in the database, and those that were just made."""
 
