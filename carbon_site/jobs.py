@@ -5,6 +5,7 @@ from datetime import datetime
 
 import structlog
 
+from audit.tasks import PACKS
 from billing.tasks import CLOSES
 from carbon_site.sweeps import Row, Sweep
 from projects import tenancy
@@ -16,7 +17,7 @@ JOBS: dict[str, tuple[Sweep, ...]] = {
     "poll": (POLLS, SYNCS),
     "reconcile": (),
     "close": (CLOSES, SETTLES),
-    "audit": (),
+    "audit": (PACKS,),
 }
 log = structlog.get_logger(__name__)
 

@@ -13,6 +13,7 @@ api = [
     path("", include("emissions.urls")),
     path("", include("billing.urls")),
     path("", include("receipts.urls")),
+    path("", include("audit.urls")),
 ]
 
 urlpatterns = [

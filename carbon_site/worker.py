@@ -42,6 +42,7 @@ SCHEDULE: dict[str, dict[str, int]] = {
     "telemetry.poll_usage": {"minute": 5},
     "billing.close_periods": {"minute": 35},
     "receipts.settle_periods": {"minute": 40},
+    "audit.build_monthly_packs": {"minute": 50},
 }
 
 TIMEOUT = 45  # seconds; all tasks have the same, as a killed worker's jobs wait for the longest one there is
