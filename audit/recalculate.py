@@ -279,35 +279,19 @@ class Combination:
         service: str,
         hosting: dict[str, Any],
     ) -> None:
-        key = [factors.sha256, tier, mode, model["order"], service, hosting["id"]]
-        self.id = str(
-            uuid.UUID(bytes=hashlib.sha256(json.dumps(key, separators=(",", ":")).encode()).digest()[:16])
-        )
-        method, embodied, pue = (
-            factors.by_id["method"],
-            factors.by_id["embodied"],
-            factors.by_id[hosting["pue"]],
-        )
-        energy = {
-            term: factors.by_id[
-                f"energy/{tier}/output" if term == "output" else f"energy/{tier}/{mode}/{term}"
-            ]
-            for term in TERMS
-            if term != "kv" or mode == "event"
-        }
+        self.id = combination_id(factors.sha256, tier, mode, model["order"], service, hosting["id"])
+        by_id, energy = factors.by_id, energy_ids(tier, mode)
+        method, embodied, pue = by_id["method"], by_id["embodied"], by_id[hosting["pue"]]
         with localcontext(EXACT):
-            self.pue, grid = Decimal(pue["value"]), Decimal(factors.by_id[hosting["grid"]]["value"])
-            hardware, multiplier = (
-                Decimal(embodied["value"]),
-                Decimal(factors.by_id[f"service/{service}"]["value"]),
-            )
+            self.pue, grid = Decimal(pue["value"]), Decimal(by_id[hosting["grid"]]["value"])
+            hardware, multiplier = Decimal(embodied["value"]), Decimal(by_id[f"service/{service}"]["value"])
             central = self.pue * grid + hardware
             of_electricity = self.pue * grid * rise(pue["ln_sd"], hosting["grid_ln_sd"])
             of_hardware = hardware * rise(embodied["ln_sd"])
             self.embodied_part = hardware / central  # of central figures
             self.embodied_share = float(of_hardware / (of_electricity + of_hardware))  # of mean ones
             self.rates = {}
-            for term, factor in energy.items():
+            for term, factor in ((term, by_id[name]) for term, name in energy.items()):
                 use = Decimal(factor["value"]) * multiplier / (1000 if term == "kv" else 1)
                 lift = rise(method["ln_sd"], factor["ln_sd"], model["ln_sd"])
                 mean = use * lift * (of_electricity + of_hardware)
@@ -315,7 +299,19 @@ class Combination:
         self.method, self.embodied = uncertain(method), uncertain(embodied)
         self.model = Uncertain(model["pattern"], float(model["ln_sd"]))
         self.at_pue, self.grid = uncertain(pue), Uncertain(hosting["id"], float(hosting["grid_ln_sd"]))
-        self.terms = {term: uncertain(factor) for term, factor in energy.items()}
+        self.terms = {term: uncertain(by_id[name]) for term, name in energy.items()}
+
+
+def combination_id(*made_of: str | int) -> str:
+    """The first 128 bits of the SHA-256 of the set's hash, tier, mode, model row, service class and hosting row."""
+    text = json.dumps(made_of, separators=(",", ":"))
+    return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16]))
+
+
+def energy_ids(tier: str, mode: str) -> dict[str, str]:
+    """The energy factor of each term. That of output is one in both modes."""
+    terms = {term: f"energy/{tier}/{mode}/{term}" for term in TERMS if term != "kv" or mode == "event"}
+    return terms | {"output": f"energy/{tier}/output"}
 
 
 def rise(*ln_sd: str) -> Decimal:
@@ -468,27 +464,16 @@ def ledger(pack: Pack) -> Checks:
         place, leaf = f"ledger.jsonl line {number}", leaf_hash(text[:-1])
         pack.lines_seen = number
         pack.tree.add(leaf)
-        yield (
-            f"{place}, or ledger.leaves line {number}",
-            next(leaves, b""),
-            leaf.hex()[:LOCATES].encode() + b"\n",
-        )
+        beginning = leaf.hex()[:LOCATES].encode() + b"\n"
+        yield f"{place}, or ledger.leaves line {number}", next(leaves, b""), beginning
         try:
             row = read_json(text)
-            yield (
-                f"{place}, form",
-                text,
-                json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n",
-            )
+            yield f"{place}, form", text, canonical(row) + b"\n"
             yield f"{place}, length", len(row), len(COLUMNS) + len(FIGURES)
             said = {name: row[at] for at, name in enumerate(COLUMNS)}
             yield from entry(pack, place, said)
-            yield (
-                f"{place}, order: time and identity rise",
-                before < (said["starts_at"], said["identity"]),
-                True,
-            )
-            before = (said["starts_at"], said["identity"])
+            last, before = before, (said["starts_at"], said["identity"])
+            yield f"{place}, order: time and identity rise", last < before, True
             yield from figures(pack, place, said, row[len(COLUMNS) :])
         except CANNOT as error:
             yield place, f"{type(error).__name__}: {error}", "a line that can be checked"
@@ -524,12 +509,9 @@ def figures(pack: Pack, place: str, said: dict[str, Any], stated: list[Any]) -> 
         return
     mode = "event" if said["requests"] is not None and said["requests"] >= 1 else "bucket"
     may = pack.factors.combinations(said["provider"], said["model"], said["service_tier"], mode)
-    yield (
-        f"{place}, combination: one of its model, mode, service and provider",
-        said["combination"] in may,
-        True,
-    )
-    if said["combination"] not in may:
+    is_one = said["combination"] in may
+    yield f"{place}, combination: one of its model, mode, service and provider", is_one, True
+    if not is_one:
         return
     for at, figure in enumerate(figures_of(may[said["combination"]].rates, said)):
         yield f"{place}, {FIGURES[at]}", stated[at], figure
@@ -670,11 +652,8 @@ def receipt(pack: Pack) -> Checks:
     yield "receipt.json, ledger", subject["ledger"], manifest["ledger"]
     for name in ("lowUg", "centralUg", "highUg", "meanUg"):
         yield f"receipt.json, emissions, {name}", subject["emissions"][name], manifest["figures"][name]
-    yield (
-        "receipt.json, energy, facilityUwh",
-        subject["energy"]["facilityUwh"],
-        manifest["figures"]["energyUwh"],
-    )
+    energy = subject["energy"]["facilityUwh"]
+    yield "receipt.json, energy, facilityUwh", energy, manifest["figures"]["energyUwh"]
     yield from shares(pack, subject)
     yield from activity(pack, subject["activity"])
     yield from credits_of(subject["credits"], manifest["retirement"])
@@ -688,19 +667,12 @@ def shares(pack: Pack, subject: dict[str, Any]) -> Checks:
             combination = pack.factors.of_key(said)
             machines += int(said["energyUwh"]) / combination.pue
             hardware += sum(int(said["centralUg"][term]) for term in TERMS) * combination.embodied_part
-        yield (
-            "receipt.json, energy, itUwh",
-            subject["energy"]["itUwh"],
-            str(int(machines.to_integral_value())),
-        )
-        embodied = int(hardware.to_integral_value())
-    emissions, central = subject["emissions"], int(pack.manifest["figures"]["centralUg"])
-    yield "receipt.json, emissions, embodiedCentralUg", emissions["embodiedCentralUg"], str(embodied)
-    yield (
-        "receipt.json, emissions, electricityCentralUg",
-        emissions["electricityCentralUg"],
-        str(central - embodied),
-    )
+        it_uwh, embodied = (str(int(part.to_integral_value())) for part in (machines, hardware))
+    emissions, central = subject["emissions"], pack.manifest["figures"]["centralUg"]
+    electricity = str(int(central) - int(embodied))
+    yield "receipt.json, energy, itUwh", subject["energy"]["itUwh"], it_uwh
+    yield "receipt.json, emissions, embodiedCentralUg", emissions["embodiedCentralUg"], embodied
+    yield "receipt.json, emissions, electricityCentralUg", emissions["electricityCentralUg"], electricity
 
 
 def activity(pack: Pack, said: dict[str, Any]) -> Checks:
@@ -710,9 +682,8 @@ def activity(pack: Pack, said: dict[str, Any]) -> Checks:
     yield "receipt.json, hoursObserved", said["coverage"]["hoursObserved"], str(coverage["observed"])
     found: dict[Use, list[int | None]] = {}
     for use in said["models"]:
-        known = found.setdefault(
-            (use["provider"], use["model"], use.get("serviceTier")), [None] * len(CLASSES)
-        )
+        key = (use["provider"], use["model"], use.get("serviceTier"))
+        known = found.setdefault(key, [None] * len(CLASSES))
         for at, name in enumerate(CLASSES):
             known[at] = known[at] if camel(name) not in use else (known[at] or 0) + int(use[camel(name)])
     for key in found.keys() | pack.uses.keys():
@@ -732,16 +703,8 @@ def credits_of(said: dict[str, Any], manifest: dict[str, Any]) -> Checks:
     yield "receipt.json, credits, basis", said["basis"], manifest["basis"]
     yield "receipt.json, credits, requiredMg", said["requiredMg"], manifest["retireMg"]
     yield "receipt.json, credits, retiredMg", said["retiredMg"], manifest["retireMg"]
-    yield (
-        "receipt.json, credits, carriedInMg",
-        said.get("carriedInMg", "0"),
-        str(-int(manifest["carriedInMg"])),
-    )
-    yield (
-        "receipt.json, credits, carriedOutMg",
-        said.get("carriedOutMg", "0"),
-        str(-int(manifest["carriedOutMg"])),
-    )
+    for name in ("carriedInMg", "carriedOutMg"):
+        yield f"receipt.json, credits, {name}", said.get(name, "0"), str(-int(manifest[name]))
     slices = said["retirements"]
     length = sum(int(each["lengthMg"]) for each in slices)
     yield "receipt.json, credits, retirements together", str(length), said["retiredMg"]
@@ -773,9 +736,8 @@ def outside_of_profile(value: Any, place: str, name: str, depth: int) -> Iterato
         if not isinstance(value, str) or not re.fullmatch("0|[1-9][0-9]{0,18}", value):
             yield f"{place} is not a whole number as a text"
     elif isinstance(value, str):
-        if re.search("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", value) or not unicodedata.is_normalized(
-            "NFC", value
-        ):
+        is_composed = unicodedata.is_normalized("NFC", value)
+        if not is_composed or re.search("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", value):
             yield f"{place} is not a plain text"
     elif not isinstance(value, bool) and not (is_count(value) and value < 2**53):
         yield f"{place} is not a value"
@@ -791,11 +753,8 @@ def signature(pack: Pack) -> Checks:
     proof = pack.receipt["proof"]
     for name, value in PROOF.items():
         yield f"receipt.json, proof, {name}", proof[name], value
-    yield (
-        "receipt.json, proof, members",
-        sorted(proof),
-        sorted([*PROOF, "@context", "created", "verificationMethod", "proofValue"]),
-    )
+    may = {*PROOF, "@context", "created", "verificationMethod", "proofValue"}
+    yield "receipt.json, proof, members", sorted(proof), sorted(may)
     yield "receipt.json, proof, @context", proof["@context"], pack.receipt["@context"]
     key = next(
         (each for each in pack.keys["verificationMethod"] if each["id"] == proof["verificationMethod"]), None
@@ -917,11 +876,8 @@ def logged(pack: Pack) -> Checks:
     yield "receipt.tlog-proof, signatures of the log", len(ours), 1
     signed = from_base64(ours[0])
     yield "receipt.tlog-proof, key of the signature", signed[:4].hex(), key_id
-    yield (
-        f"receipt.tlog-proof, signature by {pack.log_key}",
-        verifies(raw[1:], signed[4:], f"{body}\n".encode()),
-        True,
-    )
+    is_signed = verifies(raw[1:], signed[4:], f"{body}\n".encode())
+    yield f"receipt.tlog-proof, signature by {pack.log_key}", is_signed, True
 
 
 def root_by(path: list[str], index: int, size: int, leaf: bytes) -> bytes:

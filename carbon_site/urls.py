@@ -20,6 +20,7 @@ urlpatterns = [
     path("", pages.landing),
     path("problems/<slug:slug>", pages.problem),
     path("", include("receipts.public_urls")),
+    path("", include("audit.public_urls")),
     path("api/v1/", include(api)),
     path(
         "api/schema/",

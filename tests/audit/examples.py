@@ -35,6 +35,7 @@ def usage() -> list:
         {"model": "ft:gpt-4o-mini:acme::Wörter", "cache_read": 123_456_789, "output": 98_765, "requests": 11},
         {"model": "a-model-of-nobody", "output": 1000},
         {"model": None, "output": 77, "requests": 1},
+        {"model": "gpt-5", "region": "eu", "output": 4_444, "requests": 2},
         {"family": "embeddings", "model": "text-embedding-3-small", "input_uncached": 9, "requests": 1},
         {"family": "images", "model": "gpt-image-1", "requests": 2, "quantity": 3, "unit": "images"},
     ]  # fmt: skip

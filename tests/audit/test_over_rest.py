@@ -5,7 +5,7 @@ from django.core.files.storage import default_storage
 
 from audit.models import AuditPack
 from tests import make
-from tests.audit.examples import closed, files_of, packed, usage
+from tests.audit.examples import SCRIPT, closed, files_of, packed, usage
 
 PACKS = "/api/v1/audit-packs"
 
@@ -110,3 +110,10 @@ class TestList:
             admin.post(PACKS, {"period": october.pk}, format="json")
 
         assert len(nudges) == 1
+
+
+class TestScript:
+    def test_is_served_to_anyone_as_it_is_packed(self, client):
+        answer = client.get("/recalculate.py")
+
+        assert (answer.status_code, answer.content) == (200, SCRIPT.read_bytes())
