@@ -14,6 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from audit.models import AuditPack
 from carbon_site import jobs
 from carbon_site.ids import new_id
 from carbon_site.periods import Period
@@ -34,7 +35,7 @@ class Unfinished(Exception):
 
 
 def kept() -> dict[str, str]:
-    """What the demonstration made, as far as it ran: `api_key`, `staff_password`, `receipt` (its verify page)."""
+    """What the demonstration made, as far as it ran: `api_key`, `staff_password`, `receipt` and `pack`."""
     try:
         found = json.loads(_path().read_text())
     except (OSError, ValueError):
@@ -57,12 +58,9 @@ def make(now: datetime) -> Iterator[str]:
     yield "Credits that no registry knows, and the closed months with their receipts"
     _load_credits(now)
     _run("close", organization, now)
-    with tenancy.organization(organization.pk):
-        receipt = (
-            CarbonReceipt.unscoped.filter(organization_id=organization.pk).order_by("period__month").last()
-        )
-    if receipt:
-        _keep(receipt=f"{settings.PUBLIC_BASE_URL}/verify/{receipt.token}")
+    yield "Their packs for auditors"
+    _run("audit", organization, now)
+    _keep(**_proofs(organization))
 
 
 def history_begins(now: datetime) -> datetime:
@@ -151,6 +149,19 @@ def _batch(year: int) -> Retired:
         evidence_url="",
         evidence_sha256=hashlib.sha256(b"There is no registry behind this.").hexdigest(),
     )
+
+
+def _proofs(organization: Organization) -> dict[str, str]:
+    """The public address of the newest receipt, and the address of its month's pack."""
+    with tenancy.organization(organization.pk):
+        packs = AuditPack.objects.for_organization(organization.pk)
+        pack = packs.filter(period__receipts__isnull=False).latest("period__month")
+        receipt = CarbonReceipt.objects.for_organization(organization.pk).get(period=pack.period_id)
+    base = settings.PUBLIC_BASE_URL
+    return {
+        "receipt": f"{base}/verify/{receipt.token}",
+        "pack": f"{base}/api/v1/audit-packs/{pack.pk}/download",
+    }
 
 
 def _run(job: str, organization: Organization, now: datetime) -> None:

@@ -57,7 +57,7 @@ class TestDemonstration:
         assert (list(made), frozen()) == (months, months)
         assert all(ug and ug > 10**9 for ug, _ in made.values())
         assert (figures(), again) == (made, said)
-        assert demo.kept()["receipt"] in said
+        assert all(demo.kept()[name] in said for name in ("api_key", "receipt", "pack"))
         assert set(CreditBatch.objects.values_list("vintage", "is_demonstration")) == {
             (vintage, True) for vintage in vintages
         }

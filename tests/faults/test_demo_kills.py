@@ -61,7 +61,7 @@ class TestDemonstration:
                 up.kill(victim)
             assert up.end()[0] == 1
         up.begin()
-        until(lambda: "  PDF " in up.said or up.process.poll() is not None)
+        until(lambda: "  Pack " in up.said or up.process.poll() is not None)
 
         settings.STATE_DIR, settings.OPENAI_BASE_URL = tmp_path, sandbox.openai
         call_command("demo", "--now", datetime.now(UTC).isoformat())

@@ -36,3 +36,6 @@ class Command(BaseCommand):
         if receipt := made.get("receipt"):
             self.stdout.write(f"  Receipt    {receipt}")
             self.stdout.write(f"  PDF        {receipt}.pdf")
+            self.stdout.write(
+                f'  Pack       curl -OJH "Authorization: Bearer {made["api_key"]}" {made["pack"]}'
+            )
