@@ -1,9 +1,11 @@
 import logging
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from structlog.stdlib import ProcessorFormatter
 
 from tests.site.workers import queue
@@ -16,6 +18,13 @@ def empty_queue() -> Iterator[None]:
     yield
     with queue(address) as redis:
         redis.flushdb()
+
+
+@pytest.fixture
+def staff(client: Client, django_user_model: Any) -> Client:
+    """One of us, who has come in without a password: to hash one takes as long as ten tests."""
+    client.force_login(django_user_model.objects.create_superuser("ada"))
+    return client
 
 
 @pytest.fixture

@@ -126,12 +126,6 @@ def pages(staff: Any, model: type[Model]) -> str:
     return "".join(page.content.decode() for page in found)
 
 
-@pytest.fixture
-def staff(client, django_user_model):
-    client.force_login(django_user_model.objects.create_superuser("ada", password="x"))
-    return client
-
-
 def fail(words: str) -> None:
     raise RuntimeError(words) from ValueError([words])
 

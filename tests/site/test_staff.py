@@ -27,12 +27,6 @@ def changelist(model) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-@pytest.fixture
-def staff(client, django_user_model):
-    client.force_login(django_user_model.objects.create_superuser("ada", password="x"))
-    return client
-
-
 @pytest.mark.django_db
 class TestStaffPages:
     def test_are_for_staff(self, client):
@@ -123,7 +117,7 @@ class TestActions:
         assert not StaffAction.objects.exists()
 
     def test_need_more_than_the_right_to_look(self, client, acme, django_user_model):
-        looker = django_user_model.objects.create_user("eve", password="x", is_staff=True)
+        looker = django_user_model.objects.create_user("eve", is_staff=True)
         looker.user_permissions.add(Permission.objects.get(codename="view_apikey"))
         client.force_login(looker)
 

@@ -200,7 +200,7 @@ class TestFault:
     @pytest.mark.parametrize("kind", ["broken", "same_cursor"])
     def test_on_the_second_page_goes_on_from_there(self, acme, world, kind):
         source = connect(acme, world, "paged")
-        source.read_from = THIS_HOUR - timedelta(days=20)
+        source.read_from = THIS_HOUR - timedelta(days=8)
         source.save()
         world.fault(kind, path=PATH, after=1, times=1)
         with pytest.raises(ProviderUnavailable):
