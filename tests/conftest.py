@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
+from redis import Redis
 from rest_framework.test import APIClient
 
-from carbon_site import throttles
 from projects import tenancy
 from projects.models import Organization
 from tests import make
@@ -50,12 +50,11 @@ def _flush_as_owner(statements: list[str]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_counters() -> Iterator[None]:
-    """Rate limits of one test do not count in the next."""
+def _empty_redis() -> Iterator[None]:
+    """What one test has counted or queued is not there for the next."""
     yield
-    redis = throttles.counters()
-    if keys := list(redis.scan_iter("throttle:*")):
-        redis.delete(*keys)
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        redis.flushdb()
 
 
 @pytest.fixture

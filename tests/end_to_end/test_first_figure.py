@@ -45,12 +45,10 @@ def worker(sandbox: Sandbox) -> Iterator[None]:
 
 @pytest.fixture
 def api(acme: Organization, web: str) -> Iterator[httpx.Client]:
-    """A program of the organisation's. What it has queued is not there for the next test."""
+    """A program of the organisation's."""
     key = make.api_key(acme).secret
     with httpx.Client(base_url=web, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
         yield client
-    with queue() as redis:
-        redis.flushdb()
 
 
 @pytest.fixture

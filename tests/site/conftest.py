@@ -4,20 +4,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 from structlog.stdlib import ProcessorFormatter
-
-from tests.site.workers import queue
-
-
-@pytest.fixture
-def empty_queue() -> Iterator[None]:
-    """What one test has queued is not there for the next."""
-    address = settings.REDIS_URL
-    yield
-    with queue(address) as redis:
-        redis.flushdb()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests import make
 from tests.site.celery_worker import application
 from tests.site.workers import eventually, process, told
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def is_archived(project: Project) -> bool:

@@ -131,7 +131,6 @@ def fail(words: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("empty_queue")
 @pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # ARQ closes Redis so
 class TestFailures:
     def test_of_tasks_are_kept_shown_and_logged_without_secrets(self, staff, lines):

@@ -18,7 +18,6 @@ from tests.site.sample_tasks import note
 from tests.site.workers import environment, queue
 
 ACME = "org_01k9wq3m5ef2tbr5s3yd4w1x8a"
-pytestmark = pytest.mark.usefixtures("empty_queue")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,6 @@ from tests.site.workers import end, queue, told, work, worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("empty_queue"),
     pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning"),  # ARQ closes Redis so
 ]
 

@@ -15,7 +15,6 @@ from tests.site.workers import eventually, process, queue, told, work
 WORKER = ("-m", "tests.site.worker_process")
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("empty_queue"),
     pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning"),  # ARQ closes Redis so
 ]
 

@@ -22,8 +22,8 @@ from tests.conftest import NAME
 from tests.site.sample_tasks import TOLD
 
 
-def queue(url: str = "") -> redis.Redis:
-    return redis.Redis.from_url(url or settings.REDIS_URL, decode_responses=True)
+def queue() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, decode_responses=True)
 
 
 def told() -> list[dict[str, Any]]:
