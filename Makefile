@@ -14,7 +14,7 @@ run: .venv/.run  ## Start everything on this machine; Ctrl-C stops it
 	@$(BIN)/python manage.py up --demo --port $(PORT)
 
 test: .venv/.dev  ## All tests, on a real PostgreSQL and a real Redis
-	$(BIN)/python -m pytest -m "not proof" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not proof" $(ARGS)
 
 prove: .venv/.dev  ## The same properties at full counts
 	$(BIN)/python -m pytest -m proof $(ARGS)

@@ -18,6 +18,11 @@ from tests import make
 from tests.sandbox import sandbox  # noqa: F401  # a fixture
 
 NAME = "test_carbon"
+FIRST = {"end_to_end", "faults"}  # what takes long begins first, and does not keep one worker in the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in FIRST)
 
 
 @pytest.fixture(scope="session")
