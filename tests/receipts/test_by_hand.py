@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 from datetime import timedelta
 from importlib.resources import as_file, files
@@ -8,12 +7,11 @@ import pytest
 
 from receipts import canonical, credential, published
 from receipts.keys import LocalKey
+from tests.machine import needs
 from tests.receipts.examples import ISSUED, KEY, OTHER_KEY, changed, signed, text, unsigned
 
 
-@pytest.mark.skipif(
-    not (shutil.which("jq") and shutil.which("openssl")), reason="NOT CHECKED: jq or openssl is missing"
-)
+@needs("jq", "openssl")
 class TestByHand:
     def check(self, folder, made: bytes, key: LocalKey = KEY) -> subprocess.CompletedProcess:
         (folder / "receipt.json").write_bytes(made)

@@ -1,7 +1,6 @@
 """What a stranger fetches and checks, with nothing but addresses."""
 
 import json
-import shutil
 import subprocess
 from io import BytesIO
 
@@ -19,6 +18,7 @@ from receipts.models import CarbonReceipt, LogLeaf
 from receipts.published import read_did_document
 from receipts.verify import verify
 from tests import make
+from tests.machine import needs
 from tests.receipts.test_credits import retired
 from tests.receipts.test_hand_out import handed_out
 from tests.receipts.test_settle import frozen, settled
@@ -104,7 +104,7 @@ class TestStranger:
         leaves = [bytes(leaf.body) for leaf in LogLeaf.objects.order_by("index")]
         assert (checkpoint.size, checkpoint.root) == (2, merkle.root_of(leaves))
 
-    @pytest.mark.skipif(not (shutil.which("jq") and shutil.which("openssl")), reason="needs jq and openssl")
+    @needs("jq", "openssl")
     def test_verifies_with_jq_and_openssl_alone(self, stranger, receipt, tmp_path):
         kid = receipt.signed["proof"]["verificationMethod"].partition("#")[2]
         (tmp_path / "receipt.json").write_bytes(stranger.get(f"/verify/{receipt.token}.json").content)
