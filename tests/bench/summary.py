@@ -1,7 +1,6 @@
 """`/emissions/summary` over HTTP, served as `make run` serves it; beside it the same answer from a hand-written service."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from telemetry.models import PollRun
 from tests import make
 from tests.bench.pages import MODELS
 from tests.bench.pairs import PAIRS, Comparison, compare, in_turn
+from tests.machine import free_port
 
 OURS, LIMIT = "carbon_site.asgi:application", "tests.bench.hand_written:app"
 FIRST = datetime(2026, 9, 1, tzinfo=UTC)
@@ -91,12 +91,6 @@ def server(application: str) -> Iterator[int]:
     with child(application, command, cwd=settings.BASE_DIR, log=log) as running:
         running.wait_until(lambda: is_live(port))
         yield port
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def insist_equal(*ports: int, path: str, token: str) -> None:

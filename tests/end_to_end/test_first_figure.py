@@ -1,7 +1,6 @@
 """From a provider's key to a figure: web server, worker and the outside world are processes of their own, asked over HTTP."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from carbon_site.tasks import QUEUE
 from connections.models import ProviderConnection
 from projects.models import Organization
 from tests import make
+from tests.machine import free_port
 from tests.sandbox import Sandbox
 from tests.site.workers import environment, eventually, process, queue
 
@@ -29,8 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(scope="module")
 def web(django_db_setup: None, sandbox: Sandbox) -> Iterator[str]:
     """The web server, as `up` starts it, on the database and the Redis of the tests."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with process(*uvicorn(port), **sandbox.environment, LOG_LEVEL="WARNING"):
         eventually(lambda: is_live(port), PATIENCE)
         yield f"http://127.0.0.1:{port}/api/v1/"
@@ -89,7 +88,7 @@ class TestReading:
         asked = [api.post(f"connections/{source.pk}/sync") for _ in range(2)]
 
         with worker(sandbox):
-            job = eventually(lambda: ended(api, asked[0].json()["id"]), PATIENCE)
+            job = eventually(lambda: ended(api, asked[0].json()["id"]) or time.sleep(0.2), PATIENCE)
 
         assert [answer.status_code for answer in asked] == [202, 202]
         assert {answer.json()["id"] for answer in asked} == {job["id"]}
