@@ -2,16 +2,20 @@
 
 import os
 from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
+from hypothesis import HealthCheck
 from psycopg import sql
 from redis import Redis
 from rest_framework.test import APIClient
+from time_machine import TimeMachineFixture
 
 from projects import tenancy
 from projects.models import Organization
@@ -20,6 +24,10 @@ from tests.sandbox import sandbox  # noqa: F401  # a fixture
 
 NAME = "test_carbon"
 FIRST = {"end_to_end", "faults"}  # what takes long begins first, and does not keep one worker in the end
+
+# How long a case takes says more about the machine.
+hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +78,12 @@ def _empty_redis() -> Iterator[None]:
     yield
     with Redis.from_url(settings.REDIS_URL) as redis:
         redis.flushdb()
+
+
+@pytest.fixture
+def one_minute(time_machine: TimeMachineFixture) -> None:
+    """The clock stands still: in the next minute rates are counted anew."""
+    time_machine.move_to(datetime.now(UTC), tick=False)
 
 
 @pytest.fixture

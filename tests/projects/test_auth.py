@@ -103,6 +103,7 @@ class TestRoles:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_minute")
 class TestThrottles:
     def test_say_what_is_left(self, db):
         acme = make.organization("acme", requests_a_minute=100)

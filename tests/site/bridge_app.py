@@ -74,13 +74,13 @@ def cookies(request: HttpRequest) -> HttpResponse:
 def meet(request: HttpRequest) -> HttpResponse:
     """Answers only if four are here at once."""
     stage.threads.add(threading.current_thread().name)
-    stage.meeting.wait(10)
+    stage.meeting.wait(60)
     return HttpResponse("met")
 
 
 def held(request: HttpRequest) -> HttpResponse:
     stage.seen.append("held")
-    stage.curtain.wait(10)
+    stage.curtain.wait(60)
     return HttpResponse("let go")
 
 
@@ -98,7 +98,7 @@ def stream(request: HttpRequest, megabytes: int) -> StreamingHttpResponse:
 def held_stream(request: HttpRequest) -> StreamingHttpResponse:
     def chunks() -> Iterator[bytes]:
         yield MEGABYTE
-        stage.curtain.wait(10)
+        stage.curtain.wait(60)
         yield b"the end"
 
     return StreamingHttpResponse(chunks())

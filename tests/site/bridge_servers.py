@@ -19,11 +19,11 @@ CONTINUE = "Host: localhost\nConnection: close\nExpect: 100-continue"
 
 
 class Here:
-    """A server in a thread of this process; a stream may stall for 0.3 seconds."""
+    """A server in a thread of this process; a stream may stall for two seconds."""
 
     def __init__(self, listener: socket.socket) -> None:
         self.port = listener.getsockname()[1]
-        self.bridge = bridge_app.bridge(stall=0.3)
+        self.bridge = bridge_app.bridge(stall=2)
         config = uvicorn.Config(self, log_config=None, access_log=False, proxy_headers=False, lifespan="off")
         self.server = uvicorn.Server(config)
         self.state = self.server.server_state
@@ -64,7 +64,7 @@ def apart(application: str) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
 
 @contextmanager
 def client(port: int) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         yield connection
     finally:
@@ -88,7 +88,7 @@ def wire(port: int, head: str, body: bytes = b"") -> Iterator[socket.socket]:
     """A bare connection on which a request was begun; it takes little at a time."""
     with socket.socket() as bare:
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
-        bare.settimeout(20)
+        bare.settimeout(60)
         bare.connect(("127.0.0.1", port))
         bare.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
         yield bare

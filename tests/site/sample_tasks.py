@@ -69,7 +69,7 @@ def hold(organization_id: str, others: int) -> None:
     with connection.cursor() as cursor, redis.Redis.from_url(settings.REDIS_URL) as queue:
         cursor.execute("SELECT 1")
         queue.incr("holding")
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + 40
         while int(queue.get("holding") or 0) < others and time.monotonic() < give_up:
             time.sleep(0.02)
         tell(word="held" if int(queue.get("holding") or 0) >= others else "alone")

@@ -221,7 +221,7 @@ class TestProject:
                 assert any("Shutting down" in line for line in process.stderr)
                 bare.sendall(b"hi")
                 answer = rest(bare)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=60)
 
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert "Application shutdown complete." in said

@@ -84,11 +84,11 @@ class TestStream:
         with wire(here.port, GET.format("/stream/100000")) as bare:
             bare.recv(1000)
 
-        assert stage.closed.wait(20)
+        assert stage.closed.wait(60)
 
     def test_ends_when_the_client_stalls(self, here):
         with wire(here.port, GET.format("/stream/100000")) as bare:
-            ended = stage.closed.wait(20)
+            ended = stage.closed.wait(60)
             received = rest(bare)
 
         assert ended
@@ -123,7 +123,7 @@ class TestStream:
             answering = asyncio.create_task(bridge_app.served(scope, receive, send))
             await begun.wait()
             answering.cancel()
-            return await asyncio.to_thread(stage.closed.wait, 20)
+            return await asyncio.to_thread(stage.closed.wait, 60)
 
         with stage.act():
             ended = asyncio.run(give_up())

@@ -155,6 +155,7 @@ class TestHeavyTables:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_minute")
 class TestLogin:
     def test_counts_wrong_passwords_as_wrong_credentials(self, client, settings):
         settings.ADDRESS_FAILED_CREDENTIALS_PER_MINUTE = 2

@@ -47,7 +47,7 @@ class TestRun:
         assert (told()[0]["request"], told()[0]["id"]) == ("req-1", task.id)
 
     def test_has_a_thread_for_each_job(self, acme):
-        together = threading.Barrier(WorkerSettings.max_jobs, timeout=10)
+        together = threading.Barrier(WorkerSettings.max_jobs, timeout=40)
         meet = Task(run=lambda: together.wait(), name="meet")
         for _ in range(WorkerSettings.max_jobs):
             meet.delay()
