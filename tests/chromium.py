@@ -1,19 +1,17 @@
 """The Chromium of this machine, for tests that use a page as a person does."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-T = TypeVar("T")
-PATH = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--no-first-run"]
+from tests.machine import path
 
-needs_chromium = pytest.mark.skipif(not PATH, reason="NOT CHECKED: Chromium is missing")
+T = TypeVar("T")
+PATIENCE = 120_000  # milliseconds, for what takes one second on a quiet machine
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--no-first-run"]
 
 
 class Visitor:
@@ -29,6 +27,7 @@ class Visitor:
     def _visit(self, address: str, look: Callable[[Page], T], options: dict[str, Any]) -> T:
         before = options.pop("before", None)
         context = self.browser.new_context(**options)
+        context.set_default_timeout(PATIENCE)
         try:
             page = context.new_page()
             if before:
@@ -44,7 +43,10 @@ def visitor() -> Iterator[Visitor]:
     with ThreadPoolExecutor(1) as thread:
         driver = thread.submit(sync_playwright().start).result()
         browser = thread.submit(
-            driver.chromium.launch, executable_path=PATH, args=["--no-sandbox", *QUIET]
+            driver.chromium.launch,
+            executable_path=path("chromium"),
+            args=["--no-sandbox", *QUIET],
+            timeout=PATIENCE,
         ).result()
         try:
             yield Visitor(thread, browser)

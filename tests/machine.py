@@ -7,12 +7,19 @@ from random import SystemRandom
 
 import pytest
 
+ALSO_CALLED = {"chromium": ["chromium-browser", "google-chrome"]}
 PORTS = range(20_000, 32_000)  # below those that a system gives to whoever asks for any port
+
+
+def path(program: str) -> str | None:
+    """Where it is, whatever it is called here; None where it is missing."""
+    names = [program, *ALSO_CALLED.get(program, [])]
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
     """Skips, and says so at the end of the run, where a program is missing; with NOTHING_SKIPPED set that is a failure."""
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [program for program in programs if path(program) is None]
     return pytest.mark.skipif(bool(missing), reason=f"NOT CHECKED: {', '.join(missing)} missing")
 
 

@@ -1,7 +1,6 @@
 """The page of a receipt, in a real browser, served by the web server as it runs: what a stranger sees and can check."""
 
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 
@@ -12,19 +11,19 @@ from playwright.sync_api import Page, Route
 from carbon_site.management.commands.up import is_live, uvicorn
 from receipts.credits import load_batches
 from receipts.models import CarbonReceipt
-from tests.chromium import Visitor, needs_chromium, visitor
+from tests.chromium import Visitor, visitor
+from tests.machine import free_port, needs
 from tests.receipts.test_credits import retired
 from tests.receipts.test_settle import frozen, settled
 from tests.site.workers import eventually, process
 
-pytestmark = [needs_chromium, pytest.mark.django_db(transaction=True)]
+pytestmark = [needs("chromium"), pytest.mark.django_db(transaction=True)]
 ANSWERS = ("unaltered", "issued", "logged", "current")
 
 
 @pytest.fixture(scope="module")
 def site(django_db_setup: None) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     site = f"http://localhost:{port}"
     with process(*uvicorn(port), PUBLIC_BASE_URL=site, LOG_LEVEL="WARNING"):
         eventually(lambda: is_live(port))
@@ -162,6 +161,7 @@ class TestPage:
         assert "Not checked" in said
         assert "checked nothing" in said
 
+    @needs("curl", "jq", "openssl")
     def test_prints_commands_that_work_as_they_stand(self, stranger, address, tmp_path):
         commands = stranger.visit(address, lambda page: page.inner_text("#commands"))
 
