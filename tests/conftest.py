@@ -45,9 +45,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
-    """A database of its own, migrated by the owner of the tables; the tests' connection is the app's."""
+    """A database on the tests' own server, migrated by the owner of the tables; the tests' connection is the app's."""
     with django_db_blocker.unblock():
-        _run(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)", f"CREATE DATABASE {NAME}")
+        with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
+            owner.execute(f"CREATE DATABASE {NAME}")
         for alias in ("default", "owner"):
             connections[alias].close()
             connections.settings[alias]["NAME"] = connections[alias].settings_dict["NAME"] = NAME
@@ -56,13 +57,6 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
         connection.ops.execute_sql_flush = _flush_as_owner  # type: ignore[method-assign, assignment]
         yield
         connections["default"].close_pool()  # type: ignore[attr-defined]
-        _run(f"DROP DATABASE {NAME} WITH (FORCE)")
-
-
-def _run(*statements: str) -> None:
-    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
-        for statement in statements:
-            owner.execute(statement)
 
 
 def _flush_as_owner(statements: list[str]) -> None:
