@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.machine import path
 
 T = TypeVar("T")
-PATIENCE = 120_000  # milliseconds, for what takes one second on a quiet machine
+PATIENCE = 60_000  # milliseconds, for what takes one second on a quiet machine
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--no-first-run"]
 
 
