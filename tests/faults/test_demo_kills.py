@@ -13,7 +13,7 @@ from django.db import connection
 
 from tests.engine import temporary_state
 from tests.faults.processes import Up, until
-from tests.faults.test_up import free_port
+from tests.machine import free_port
 
 READING = "SELECT count(*) > 3000 FROM telemetry_telemetryevent"
 CLOSING = "SELECT count(*) > 0 FROM billing_billingperiod WHERE state <> 'open'"
