@@ -74,7 +74,7 @@ class TestChain:
 class TestInterfaces:
     def test_are_used_by_their_own_app_alone(self):
         graph = grimp.build_graph(*APPS)
-        roof = {"carbon_site.urls", "carbon_site.worker"}
+        roof = {"carbon_site.urls", "carbon_site.jobs"}
 
         strangers = {
             (importer, module)
