@@ -21,12 +21,10 @@ env.read_env(BASE_DIR / ".env")
 CARBON_ENV = env.str("CARBON_ENV", default="local")
 LOCAL = CARBON_ENV == "local"
 STATE_DIR = (BASE_DIR / env.str("CARBON_STATE_DIR", default=".local")).resolve()
-PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="http://localhost:8000").rstrip("/")
 INSECURE_KEY = "insecure-and-only-for-a-developers-own-machine"
 SECRET_KEY = env.str("SECRET_KEY", default="") or INSECURE_KEY
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_BASE_URL] if LOCAL else [])
 CORS_EXPOSE_HEADERS = [
     "X-Request-ID",
     "RateLimit-Limit",
@@ -48,15 +46,14 @@ ELSEWHERE = {  # where `up` has not written an address: nobody listens, or the w
     "openai": "https://api.openai.com/v1",
     "clerk": "",
     "parties": "",
+    "site": "http://localhost:8000",
 }
-
-
-SANDBOX = {"openai", "clerk", "parties"}
+OF_A_DEVELOPER = {"openai", "clerk", "parties", "site"}
 
 
 def running(service: str) -> str:
-    """The address of an embedded service, as `up` wrote it down; of the sandbox only on a developer's machine."""
-    if service in SANDBOX and not LOCAL:
+    """The address of what `up` started, as it wrote it down; of the sandbox and the site only on a developer's machine."""
+    if service in OF_A_DEVELOPER and not LOCAL:
         return ELSEWHERE[service]
     try:
         return str(json.loads((STATE_DIR / "services.json").read_text())[service])
@@ -64,6 +61,8 @@ def running(service: str) -> str:
         return ELSEWHERE[service]
 
 
+PUBLIC_BASE_URL = (env.str("PUBLIC_BASE_URL", default="") or running("site")).rstrip("/")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_BASE_URL] if LOCAL else [])
 DATABASE_URL = env.str("DATABASE_URL", default="") or running("database")
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="") or (
     DATABASE_URL if env.str("DATABASE_URL", default="") else running("owner")

@@ -73,6 +73,7 @@ class TestUp:
         until(lambda: health(up)["status"] == "pass")  # the worker says first that it lives
 
         assert f"http://localhost:{up.port}/api/docs/" in up.said
+        assert address(up, "site") == f"http://localhost:{up.port}"  # of which other commands speak, too
 
     def test_refuses_a_state_folder_in_use(self, up: Up) -> None:
         second = Up(up.state, up.port)

@@ -64,7 +64,7 @@ def start(stack: ExitStack, port: int, demo: bool) -> tuple[list[Child], list[Ch
             settings.STATE_DIR,
             database=not configured("DATABASE_URL"),
             redis=not configured("REDIS_URL"),
-            also=addresses_of(world[0]) if world else {},
+            also={"site": os.environ["PUBLIC_BASE_URL"]} | (addresses_of(world[0]) if world else {}),
         )
     )
     with python("migrate", "manage.py", "migrate", "--no-input", "--verbosity", "0") as migration:
