@@ -27,6 +27,7 @@ from receipts.signers import receipt_signer
 
 TOKEN = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
 CONTEXT = files("receipts") / "schema" / "context-v1.json"
+SCHEMA = files("receipts") / "schema" / "carbon-receipt-v1.json"
 FOR_EVER, AN_HOUR, A_MINUTE = (
     "public, max-age=31536000, immutable",
     "public, max-age=3600",
@@ -137,6 +138,12 @@ def pem(request: HttpRequest, kid: str) -> HttpResponse:
 def context(request: HttpRequest) -> HttpResponse:
     """What the words of a receipt mean (JSON-LD). It never changes."""
     return _text(CONTEXT.read_text(), "application/ld+json", FOR_EVER)
+
+
+@public
+def schema(request: HttpRequest) -> HttpResponse:
+    """The JSON Schema of a receipt, version 1. It never changes."""
+    return _text(SCHEMA.read_text(), "application/schema+json", FOR_EVER)
 
 
 @public

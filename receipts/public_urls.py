@@ -15,6 +15,7 @@ urlpatterns = [
     path(".well-known/jwks.json", public.jwks),
     path("keys/<str:kid>.pem", public.pem),
     path("ns/carbon-receipt/v1", public.context),
+    path("ns/carbon-receipt/v1/schema", public.schema),
     path("log/checkpoint", public.checkpoint),
     path("log/key", public.log_key),
 ]

@@ -4,6 +4,7 @@ import json
 import subprocess
 from io import BytesIO
 
+import jsonschema
 import pytest
 from django.conf import settings
 from django.core.management import call_command
@@ -97,6 +98,9 @@ class TestStranger:
         address = receipt.signed["@context"][1].removeprefix(settings.PUBLIC_BASE_URL)
 
         assert "@context" in stranger.get(address).json()
+
+    def test_finds_the_schema_that_the_receipt_keeps_to(self, stranger, receipt):
+        jsonschema.validate(receipt.signed, stranger.get("/ns/carbon-receipt/v1/schema").json())
 
     def test_sees_a_checkpoint_over_all_leaves(self, stranger, receipt):
         checkpoint = note.Checkpoint.read(stranger.get("/log/checkpoint").content.decode(), log.log_key())
