@@ -13,7 +13,7 @@ const ANSWERS = {
     ],
     logged: ({index, size}) => [
         "In the public log",
-        `Entry ${index} of ${size}, under a checkpoint that the log has signed.`,
+        `At index ${index} of a log of ${size} entries, under a checkpoint that the log has signed.`,
         "Its place in the log is not proven.",
     ],
     current: () => ["Current", "The issuer’s status list has not withdrawn it.", "The issuer’s status list does not say so."],
