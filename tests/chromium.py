@@ -11,7 +11,13 @@ from tests.machine import path
 
 T = TypeVar("T")
 PATIENCE = 60_000  # milliseconds, for what takes one second on a quiet machine
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--no-first-run"]
+QUIET = [
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--no-first-run",
+]
 
 
 class Visitor:
