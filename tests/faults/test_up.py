@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -14,14 +15,12 @@ import psycopg
 import pytest
 import redis
 from arq.connections import ArqRedis
-from django.conf import settings
 
 from carbon_site.ids import new_id
 from carbon_site.tasks import QUEUE, WIRE
-from tests.engine import temporary_state
+from tests.engine import ADDRESSES, temporary_state
 from tests.faults.processes import Up, lives, until
 from tests.machine import free_port
-from tests.site.workers import environment, of_tests
 
 FAILURES = "SELECT FROM carbon_site_taskfailure WHERE task_id = 'interrupted'"
 WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -93,10 +92,10 @@ class TestUp:
         assert said.startswith(f"Port {up.port} cannot be used")
         assert "--port" in said
 
-    def test_embeds_nothing_that_is_configured(self, tmp_path: Path, django_db_setup: None) -> None:
+    def test_embeds_nothing_that_is_configured(self, tmp_path: Path) -> None:
         elsewhere = Up(tmp_path / "state", free_port())
 
-        elsewhere.start(**environment(DATABASE_OWNER_URL=of_tests(settings.DATABASE_OWNER_URL)))
+        elsewhere.start(**{name: os.environ[name] for name in ADDRESSES})
         elsewhere.process.send_signal(SIGTERM)
         status, _ = elsewhere.end()
 

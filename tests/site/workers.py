@@ -58,14 +58,9 @@ async def end(here: Worker, running: "asyncio.Task[None]") -> None:
     await here.close()
 
 
-def of_tests(url: str) -> str:
-    """The address of this test's database on the server of another."""
-    return urlsplit(url)._replace(path=f"/{NAME}").geturl()
-
-
 def environment(**changes: str) -> dict[str, str]:
     """For a process that shares this test's database and Redis."""
-    database = of_tests(settings.DATABASE_URL)
+    database = urlsplit(settings.DATABASE_URL)._replace(path=f"/{NAME}").geturl()
     services = {"DATABASE_URL": database, "DATABASE_OWNER_URL": database, "REDIS_URL": settings.REDIS_URL}
     return os.environ | services | {"WORKER_MAX_JOBS": "4"} | changes
 
