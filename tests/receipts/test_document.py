@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib.resources import files
 from uuid import UUID, uuid1
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

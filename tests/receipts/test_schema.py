@@ -3,7 +3,7 @@ import json
 import re
 from importlib.resources import files
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 
 from receipts import document
