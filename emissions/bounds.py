@@ -60,13 +60,15 @@ Portion = tuple[Spread, Mapping[str, float], float]  # of one combination: the m
 
 def bounds(sums: Iterable[tuple[Spread, Mapping[str, float]]]) -> Bounds:
     """Low and high of a sum, given as the mean of each of the terms of each combination, in any unit; none is negative."""
-    portions = [(spread, means, sum(means.values())) for spread, means in sums]
+    portions: list[Portion] = []
     mean = second_moment = 0.0
-    for index, portion in enumerate(portions):
+    for spread, means in sums:
+        portion = (spread, means, sum(means.values()))
         mean += portion[2]
         second_moment += product(portion, portion)
-        for other in portions[:index]:
+        for other in portions:
             second_moment += 2 * product(portion, other)
+        portions.append(portion)
     if not mean:
         return Bounds(0.0, 0.0)
     ratio = max(1.0, second_moment / mean**2)  # below 1 by a float's error, where nothing is uncertain

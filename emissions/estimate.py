@@ -1,9 +1,9 @@
 """The public calculator: the figures of usage that somebody only describes, by the same formula as the ledger's."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from emissions.bounds import Bounds, Spread, bounds
+from emissions.bounds import Spread, bounds
 from emissions.factor_set import FactorSet, signal_of
 from emissions.methodology import Tokens, figures
 
@@ -46,8 +46,9 @@ def estimate(factors: FactorSet, row: Mapping[str, Any]) -> Estimate:
         model = factors.model(name).row
         return Estimate(name, model.kind, "", model is not factors.unmapped, None, None)
     made, model = figures(combination.rates, Tokens(*map(row.get, TOKENS)), requests), combination.model
-    portion = (combination.spread, cast("Mapping[str, float]", made.expected_ug))
-    carbon = _carbon(made.energy_uwh, made.central_ug.values(), made.mean_ug.values(), bounds([portion]))
+    portion = (combination.spread, made.expected_ug)
+    low, high = bounds([portion])
+    carbon = Carbon(made.energy_uwh, sum(made.central_ug.values()), sum(made.mean_ug.values()), low, high)
     return Estimate(name, model.kind, combination.key.tier, model is not factors.unmapped, carbon, portion)
 
 
@@ -61,13 +62,11 @@ def total(estimates: Sequence[Estimate]) -> Carbon:
             for term, mean in means.items():
                 sums[term] += mean
     parts = [each.figures for each in estimates if each.figures is not None]
-    return _carbon(
+    low, high = bounds(merged.items())
+    return Carbon(
         sum(part.energy_uwh for part in parts),
-        [part.central_ug for part in parts],
-        [part.mean_ug for part in parts],
-        bounds(merged.items()),
+        sum(part.central_ug for part in parts),
+        sum(part.mean_ug for part in parts),
+        low,
+        high,
     )
-
-
-def _carbon(energy: int, central: Any, mean: Any, interval: Bounds) -> Carbon:
-    return Carbon(energy, sum(central), sum(mean), interval.low, interval.high)

@@ -31,7 +31,7 @@ from decimal import Decimal, localcontext
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from carbon_site.units import EXACT, SCALE, scaled, to_whole
+from carbon_site.units import EXACT, HALF, SCALE, scaled, to_whole
 from emissions.bounds import Spread, Uncertain
 from emissions.factors import Factor, HostingRow, ModelRow
 
@@ -67,7 +67,7 @@ class Figures(NamedTuple):
     central_ug: dict[Term, int]
     mean_ug: dict[Term, int]
     energy_uwh: int
-    expected_ug: dict[Term, float]
+    expected_ug: dict[str, float]
 
 
 class CombinationKey(NamedTuple):
@@ -146,20 +146,17 @@ def mode_of(requests: int | None) -> Mode:
     return "event" if requests is not None and requests >= 1 else "bucket"
 
 
-def activities(tokens: Tokens) -> dict[Term, int]:
-    """The activity of each term; that of kv still to be divided by twice the requests. Raises ValueError below zero."""
-    uncached, read, written = tokens.input_uncached or 0, tokens.cache_read or 0, tokens.cache_write or 0
-    long, output = tokens.cache_write_long or 0, tokens.output or 0
-    if min(uncached, read, written - long, long, output) < 0:
+def activities(tokens: Tokens) -> tuple[int, ...]:
+    """The activity of each term, in the order of TERMS; that of kv still to be divided by twice the requests.
+
+    Raises ValueError below zero.
+    """
+    uncached, read, written, long, output = tokens
+    uncached, read, written, long, output = uncached or 0, read or 0, written or 0, long or 0, output or 0
+    short = written - long
+    if uncached < 0 or read < 0 or short < 0 or long < 0 or output < 0:
         raise ValueError(f"{tokens} is less than nothing")
-    return {
-        "output": output,
-        "input_uncached": uncached,
-        "cache_read": read,
-        "cache_write": written - long,
-        "cache_write_long": long,
-        "kv": output * (2 * (uncached + read + written) + output),
-    }
+    return output, uncached, read, short, long, output * (2 * (uncached + read + written) + output)
 
 
 def figures(rates: Mapping[Term, Rate], tokens: Tokens, requests: int | None) -> Figures:
@@ -167,14 +164,17 @@ def figures(rates: Mapping[Term, Rate], tokens: Tokens, requests: int | None) ->
     contexts = 2 * requests if requests and requests > 0 else 1
     if (contexts > 1) != ("kv" in rates):
         raise ValueError(f"{requests} requests do not go with rates of {', '.join(rates)}")
-    central, expected = dict.fromkeys(rates, 0), dict.fromkeys(rates, 0.0)
-    mean, energy, amounts = central.copy(), 0, activities(tokens)
-    for term, (central_rate, mean_rate, energy_rate) in rates.items():
-        if amount := amounts[term]:
-            per = contexts if term == "kv" else 1
-            scale, exact = per * SCALE, amount * mean_rate
-            central[term] = to_whole(amount * central_rate, scale)
-            mean[term] = to_whole(exact, scale)
+    central = dict.fromkeys(rates, 0)
+    mean, energy, scale, half = central.copy(), 0, SCALE, HALF
+    expected: dict[str, float] = dict.fromkeys(rates, 0.0)
+    for term, amount in zip(rates, activities(tokens), strict=False):  # rates by bucket have no kv
+        if amount:
+            if term == "kv":  # the last, and the only one that is still to be divided
+                energy, scale, half = energy * contexts, scale * contexts, half * contexts
+            central_rate, mean_rate, energy_rate = rates[term]
+            exact = amount * mean_rate
+            central[term] = (amount * central_rate + half) // scale  # `to_whole`, without its call
+            mean[term] = (exact + half) // scale
             expected[term] = exact / scale
-            energy += amount * energy_rate * (contexts // per)
-    return Figures(central, mean, to_whole(energy, contexts * SCALE), expected)
+            energy += amount * energy_rate
+    return Figures(central, mean, to_whole(energy, scale), expected)
