@@ -14,6 +14,12 @@ from psycopg.pq import TransactionStatus
 
 from carbon_site.ids import decode
 
+# What was told before is read first, whatever the planner thinks best.
+TELL = """
+WITH before AS MATERIALIZED (SELECT coalesce(current_setting(%(setting)s, true), '') AS value)
+SELECT value, set_config(%(setting)s, %(value)s, false) FROM before
+"""
+
 
 class Unscoped(RuntimeError):
     """A query of an organisation's rows that does not say of which organisation."""
@@ -59,12 +65,11 @@ def enter_organization(organization_id: str) -> None:
 @contextmanager
 def organization(organization_id: str) -> Iterator[None]:
     """Within the block this connection sees the rows of one organisation."""
-    before = _told("carbon.organization")
-    enter_organization(organization_id)
+    before = _tell("carbon.organization", str(decode(organization_id, "org")))
     try:
         yield
     finally:
-        _tell("carbon.organization", before)
+        _tell_again("carbon.organization", before)
 
 
 @contextmanager
@@ -72,27 +77,22 @@ def every_organization(why: str) -> Iterator[None]:
     """Within the block this connection sees the light rows of all organisations. A test counts who uses it, and `why` tells."""
     if not why:
         raise ValueError("say why")
-    before = _told("carbon.every_organization")
-    _tell("carbon.every_organization", "on")
+    before = _tell("carbon.every_organization", "on")
     try:
         yield
     finally:
-        _tell("carbon.every_organization", before)
+        _tell_again("carbon.every_organization", before)
 
 
-def _told(setting: str) -> str:
+def _tell(setting: str, value: str) -> str:
+    """Answers with what the connection was told before, in the same trip."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(current_setting(%s, true), '')", [setting])
+        cursor.execute(TELL, {"setting": setting, "value": value})
         return str(cursor.fetchone()[0])
 
 
-def _tell(setting: str, value: str) -> None:
-    if _is_failed():
-        return  # the roll-back that must follow takes the setting back too, as it was made in the same transaction
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config(%s, %s, false)", [setting, value])
-
-
-def _is_failed() -> bool:
+def _tell_again(setting: str, before: str) -> None:
+    """Not in a failed transaction: the roll-back that must follow takes the setting back too, as it was made in the same one."""
     raw: Any = connection.connection
-    return raw is not None and raw.info.transaction_status == TransactionStatus.INERROR
+    if raw is None or raw.info.transaction_status != TransactionStatus.INERROR:
+        _tell(setting, before)

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from carbon_site import throttles
-from projects import tenancy
+from projects import entitlements, services, tenancy
+from projects.entitlements import Grant
 from projects.models import ApiKey
 from tests import make
 
@@ -121,6 +122,22 @@ class TestThrottles:
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert answers[-1].json()["type"].endswith("/problems/too-many-requests")
         assert 0 < int(answers[-1]["Retry-After"]) <= 60
+
+    @pytest.mark.parametrize("last", [1, 0, -1])  # minutes of the plan that are left
+    def test_are_those_of_the_plan_that_holds_now(self, acme, last):
+        until = timezone.now() + timedelta(minutes=last)
+        grants = [Grant("requests_a_minute", 100, until=until)]
+        services.set_entitlements(acme.pk, plan="growth", grants=grants)
+
+        answer = make.client(acme).get(ME)
+
+        now = entitlements.allowed(acme.pk, "requests_a_minute", now=timezone.now())
+        assert answer["RateLimit-Limit"] == str(now.limit) == ("100" if last > 0 else "30")
+
+    def test_are_none_where_the_plan_has_none(self, acme):
+        services.set_entitlements(acme.pk, plan="growth", grants=[Grant("requests_a_minute", None)])
+
+        assert "RateLimit-Limit" not in make.client(acme).get(ME)
 
     def test_stop_an_organization_that_asks_with_many_keys(self, db):
         acme = make.organization("acme", requests_a_minute=1)
