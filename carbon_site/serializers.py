@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.utils import timezone
@@ -92,10 +94,21 @@ class QuerySerializer(serializers.Serializer):
 
     PAGING = frozenset({"cursor", "limit"})
 
+    @classmethod
+    def read(cls, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What was asked, or a 400 that names each parameter that does not fit."""
+        return dict(_reader(cls).run_validation(asked))
+
     def to_internal_value(self, data: Any) -> Any:
         if unknown := sorted(set(data) - set(self.fields) - self.PAGING):
             raise serializers.ValidationError(dict.fromkeys(unknown, "No such parameter."), code="unknown")
         return super().to_internal_value(data)
+
+
+@cache
+def _reader(kind: type[QuerySerializer]) -> QuerySerializer:
+    """One for all requests, as it keeps nothing of any: a serializer of each request's own would copy all fields first."""
+    return kind()
 
 
 class RangeSerializer(QuerySerializer):

@@ -1,5 +1,6 @@
 """Shapes of figures on the wire: energy in Wh, emissions in grams of CO2e, plain numbers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -37,8 +38,9 @@ class QuestionSerializer(RangeSerializer):
             raise serializers.ValidationError(f"At most {MOST_GROUPS}.", code="too_many")
         return names
 
-    def question(self, organization_id: str) -> Question:
-        said: dict[str, Any] = dict(self.validated_data)
+    @classmethod
+    def question(cls, asked: Mapping[str, Any], organization_id: str) -> Question:
+        said = cls.read(asked)
         times = {name: said.pop(name) for name in ("start", "end", "granularity")}
         return Question(organization_id, **times, group_by=said.pop("group_by", ()), filters=said)
 

@@ -50,9 +50,7 @@ class SummaryViewSet(OrganizationViewSet):
         return Response({"results": rows, "coverage": covered, "factor_versions": versions})
 
     def question(self) -> Question:
-        asked = serializers.QuestionSerializer(data=self.request.query_params)
-        asked.is_valid(raise_exception=True)
-        return asked.question(self.organization_id)
+        return serializers.QuestionSerializer.question(self.request.query_params, self.organization_id)
 
     def coverage(self, question: Question, now: Any) -> tuple[dict[str, Any], list[str]]:
         hours = coverage(self.organization_id, question.start, question.end, now)

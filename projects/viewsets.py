@@ -111,7 +111,7 @@ class WorkloadViewSet(ListModelMixin, RetrieveModelMixin, OrganizationViewSet):
         workloads = super().get_queryset()
         if self.action != "list":
             return workloads
-        return workloads.active().filter(**valid(WorkloadFilterSerializer(data=self.request.query_params)))
+        return workloads.active().filter(**WorkloadFilterSerializer.read(self.request.query_params))
 
     @extend_schema(parameters=[WorkloadFilterSerializer])
     def list(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from carbon_site.api import OrganizationViewSet, valid
+from carbon_site.api import OrganizationViewSet
 from carbon_site.serializers import JobSerializer
 from connections.models import ProviderConnection
 from projects.jobs import begin_job
@@ -26,7 +26,7 @@ class EventViewSet(ListModelMixin, OrganizationViewSet):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return TelemetryEvent.unscoped.none()
-        said = valid(EventFilterSerializer(data=self.request.query_params))
+        said = EventFilterSerializer.read(self.request.query_params)
         start, end = said.pop("start"), said.pop("end")
         as_of, everything = said.pop("as_of", None), said.pop("include_superseded")
         events = super().get_queryset().within(start, end).filter(**said)
