@@ -32,6 +32,7 @@ GROUPS: dict[str, tuple[str, str | None]] = {
     "tier": ("tier", None),
     "service_tier": ("service_tier", None),
 }
+TIERS = "LEFT JOIN emissions_factorcombination AS combination ON combination.id = usage.combination_id"
 FILTERS = ("project", "workload", "connection", "provider", "model")
 SUMS = [
     *(f"usage.{name}" for name in COUNTED),
@@ -109,8 +110,7 @@ def _statement(table: str, granularity: str, group_by: tuple[str, ...], filters:
     ]
     statement = sql.SQL(
         """SELECT {keys}, usage.combination_id, {sums}
-        FROM {table} AS usage
-        LEFT JOIN emissions_factorcombination AS combination ON combination.id = usage.combination_id
+        FROM {table} AS usage {tiers}
         WHERE usage.organization_id = %(organization)s AND usage.starts_at >= %(start)s AND usage.starts_at < %(end)s {filters}
         GROUP BY {keys}, usage.combination_id
         HAVING sum(usage.events) > 0
@@ -119,6 +119,7 @@ def _statement(table: str, granularity: str, group_by: tuple[str, ...], filters:
         keys=sql.SQL(", ").join([step, *columns]),
         sums=sql.SQL(", ".join(f"sum({each})::bigint" for each in SUMS)),
         table=sql.Identifier(table),
+        tiers=sql.SQL(TIERS if "tier" in group_by else ""),
         filters=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
     )
     return statement.as_string()
