@@ -20,7 +20,7 @@ from carbon_site.embedded import claim, services
 from tests.bench.pairs import Comparison
 from tests.engine import ADDRESSES, temporary_state
 
-MEASUREMENTS = ["pages", "summary", "estimates", "receipts"]
+MEASUREMENTS = ["pages", "summary", "estimates", "close", "receipts"]
 OWN = {  # of the services, and of the servers that they are measured through
     "DJANGO_SETTINGS_MODULE": "carbon_site.settings",
     "CARBON_ENV": "local",
