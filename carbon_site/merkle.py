@@ -11,6 +11,7 @@ from functools import reduce
 EMPTY = hashlib.sha256().digest()
 
 Node = Callable[[int, int], bytes]
+Place = tuple[int, int]  # level and index of a node
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -58,6 +59,11 @@ def grown(size: int, leaf: bytes, node: Node) -> list[tuple[int, int, bytes]]:
         level, index = level + 1, index // 2
         nodes.append((level, index, right))
     return nodes
+
+
+def peaks(size: int) -> list[Place]:
+    """The largest complete subtrees, from the right: whatever is put behind `size` leaves needs no other nodes."""
+    return [(level, (size >> level) - 1) for level in range(size.bit_length()) if size >> level & 1]
 
 
 def root(size: int, node: Node) -> bytes:

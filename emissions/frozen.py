@@ -102,7 +102,8 @@ def line(
 def factors_of_month(organization_id: str, month: date) -> CarbonFactors:
     """The set that a month is calculated with; an empty month that has none takes the newest, and keeps it."""
     rows = MonthFactors.objects.for_organization(organization_id)
-    row, _ = rows.get_or_create(organization_id=organization_id, month=month, defaults={"factors": newest()})
+    rows = rows.select_related("factors").defer("factors__document")
+    row, _ = rows.get_or_create(organization_id=organization_id, month=month, defaults={"factors": newest})
     return row.factors
 
 

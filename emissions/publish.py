@@ -38,10 +38,10 @@ def newest() -> CarbonFactors:
 
 
 def factor_set(row: CarbonFactors) -> FactorSet:
-    """The set in a row, read once a process: a row never changes."""
-    return _read(row.sha256, row.document)
+    """The set in a row, read once a process: its hash is that of the document, which is long."""
+    return _read(row.sha256)
 
 
 @lru_cache(maxsize=8)
-def _read(sha256: str, document: str) -> FactorSet:
-    return read(document.encode())
+def _read(sha256: str) -> FactorSet:
+    return read(CarbonFactors.objects.get(sha256=sha256).document.encode())

@@ -3,9 +3,12 @@
 Whoever appends holds the head until the commit, so that the log has one order. Nothing in it is changed or deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 
 from django.conf import settings
+from django.db.models import Q
 
 from carbon_site import merkle
 from carbon_site.transactions import transaction_required
@@ -17,16 +20,16 @@ from receipts.signers import log_signer
 @transaction_required
 def open_log() -> LogHead:
     """Be the only one who appends, until the commit. A log that never was begins empty, with a signed checkpoint."""
-    LogHead.objects.get_or_create(
+    head, _ = LogHead.objects.select_for_update().get_or_create(
         pk=LogHead.ONLY, defaults={"size": 0, "root": merkle.EMPTY, "checkpoint": ""}
     )
-    return LogHead.objects.select_for_update().get(pk=LogHead.ONLY)
+    return head
 
 
 @transaction_required
 def append(head: LogHead, bodies: Sequence[bytes]) -> list[int]:
     """Put leaves behind the others, and sign what the log is then. Answers with their indices."""
-    nodes = Nodes()
+    nodes = Nodes(merkle.peaks(head.size))  # all that an append needs
     made: list[LogNode] = []
     leaves = [LogLeaf(index=head.size + place, body=body) for place, body in enumerate(bodies)]
     for leaf in leaves:
@@ -59,10 +62,15 @@ def inclusion_when_appended(index: int) -> str:
 
 
 class Nodes:
-    """The hashes of complete subtrees: those in the database, and those that were just made."""
+    """The hashes of complete subtrees: those in the database, and those that were just made.
 
-    def __init__(self) -> None:
-        self.known: dict[tuple[int, int], bytes] = {}
+    Those at `places` are read at once, any other when it is asked for.
+    """
+
+    def __init__(self, places: Iterable[merkle.Place] = ()) -> None:
+        at_places = reduce(or_, (Q(level=level, index=index) for level, index in places), Q(pk=None))
+        found = LogNode.objects.filter(at_places)
+        self.known = {(node.level, node.index): bytes(node.digest) for node in found}
 
     def __call__(self, level: int, index: int) -> bytes:
         if (level, index) not in self.known:

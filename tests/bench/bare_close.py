@@ -4,7 +4,6 @@ Two transactions an organisation, as a freeze stands where there are no credits.
 is needed, and the second library is asked wherever ours asks it.
 """
 
-import base64
 import hashlib
 import json
 import secrets
@@ -49,9 +48,7 @@ WHERE organization_id = %(organization)s AND month = %(month)s RETURNING id
 """
 ADVANCE = "UPDATE billing_billingperiod SET state = 'allocated' WHERE id = %s AND state = 'frozen'"
 HEAD = "SELECT size FROM receipts_loghead WHERE id = 1 FOR UPDATE"
-TAKE = (
-    "UPDATE receipts_creditbatch SET allocated_mg = allocated_mg + %s WHERE id = %s RETURNING allocated_mg"
-)
+TAKE = "UPDATE receipts_creditbatch SET allocated_mg = allocated_mg + %s WHERE id = %s RETURNING allocated_mg"
 ALLOCATE = (
     "INSERT INTO receipts_allocation (organization_id, period_id, batch_id, span) VALUES (%s, %s, %s, %s)"
 )
@@ -197,8 +194,8 @@ def _signed(unsigned: dict[str, Any], now: datetime) -> tuple[str, str, str, byt
 
 def _append(connection: Connection, size: int, leaf: bytes) -> None:
     """The leaf, the nodes that are whole with it, and the head under a signed checkpoint."""
-    levels = [level for level in range(size.bit_length()) if size >> level & 1]
-    peaks = connection.execute(PEAKS, [levels, [(size >> level) - 1 for level in levels]])
+    levels, indices = zip(*merkle.peaks(size), strict=True)
+    peaks = connection.execute(PEAKS, [list(levels), list(indices)])
     known = {(level, index): digest for level, index, digest in peaks}
     grown = merkle.grown(size, merkle.leaf_hash(leaf), lambda *place: known[place])
     known |= {(level, index): digest for level, index, digest in grown}

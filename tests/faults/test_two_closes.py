@@ -30,7 +30,10 @@ from tests.site.workers import environment, eventually
 OCTOBER = Period.month(2026, 10)
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 CLOSE = ["job", "close", "--now", NOW.isoformat()]
-OF_ITS_OWN = {"root", "sealed_at"}  # a root is over the names of projects, and a seal is later than the last page
+OF_ITS_OWN = {
+    "root",
+    "sealed_at",
+}  # a root is over the names of projects, and a seal is later than the last page
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 pytestmark = pytest.mark.django_db(transaction=True)

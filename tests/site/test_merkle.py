@@ -56,6 +56,17 @@ def spoiled(proof):
     yield [bytes(32), *proof]
 
 
+class TestPeaks:
+    @pytest.mark.parametrize("size", range(LARGEST))
+    def test_are_all_that_one_more_leaf_needs(self, size):
+        known = {place: NODE(*place) for place in merkle.peaks(size)}
+
+        grown = merkle.grown(size, HASHES[size], lambda *place: known[place])
+        known |= {(level, index): digest for level, index, digest in grown}
+
+        assert merkle.root(size + 1, lambda *place: known[place]) == ROOTS[size + 1]
+
+
 class TestRoot:
     @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 7, 8, 9, 64, 65, LARGEST])
     def test_is_what_the_rfc_says(self, size):
