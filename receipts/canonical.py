@@ -61,13 +61,15 @@ def instant(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def check(document: Any) -> None:
-    """Refuse what is outside of the profile. Raises Profile, which names the place and the reason."""
+def check(document: Any) -> bytes:
+    """The form of a document that is within the profile. Raises Profile, which names the place and the reason."""
     if not isinstance(document, dict):
         _refuse("", "is not an object")
     _check_object(document, "", 1)
-    if len(encode(document)) > LARGEST:
+    encoded = encode(document)
+    if len(encoded) > LARGEST:
         _refuse("", f"is larger than {LARGEST} bytes")
+    return encoded
 
 
 def _check(value: Any, place: str, name: str, depth: int) -> None:

@@ -32,9 +32,8 @@ class Token:
 
 def sign(document: dict[str, Any], signer: Signer) -> str:
     """Tried with two libraries before it is given out. Raises Profile or BadSignature."""
-    canonical.check(document)
-    header = canonical.encode(KIND | {"kid": signer.public.id})
-    signing_input = f"{base64url(header)}.{base64url(canonical.encode(document))}"
+    header, payload = canonical.encode(KIND | {"kid": signer.public.id}), canonical.check(document)
+    signing_input = f"{base64url(header)}.{base64url(payload)}"
     token = f"{signing_input}.{base64url(signer.sign(signing_input.encode()))}"
     check_twice(token, signer.public)
     return token
@@ -57,8 +56,7 @@ def read(token: bytes) -> Token:
     header, payload = (canonical.read(part) for part in parts[:2])
     if not isinstance(header, dict) or header.keys() != {*KIND, "kid"} or not KIND.items() <= header.items():
         raise BadSignature(f"Its header is not one of {KIND['alg']} and {KIND['typ']}.")
-    canonical.check(payload)
-    if canonical.encode(payload) != parts[1]:
+    if canonical.check(payload) != parts[1]:
         raise Profile("Its payload is not in canonical form.")
     return Token(str(header["kid"]), payload, token.rpartition(b".")[0], parts[2])
 

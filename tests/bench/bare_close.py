@@ -21,6 +21,7 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import NumericRange
+from django.db.transaction import atomic
 from psycopg.types.json import Jsonb
 
 from billing.models import FIGURES, BillingPeriod
@@ -29,7 +30,7 @@ from carbon_site.ids import decode, uuid7
 from carbon_site.periods import Period
 from emissions import frozen
 from projects import tenancy
-from receipts import credential, document, jws, log, note, settle
+from receipts import credential, document, jws, log, note, status_list
 from receipts.keys import base64url
 from receipts.models import Allocation, CarbonReceipt
 from receipts.multikey import to_multibase
@@ -86,7 +87,8 @@ def left_behind(organization_id: str, month: Period) -> Told:
         receipt, allocation = CarbonReceipt.unscoped.get(), Allocation.unscoped.get()
         period = BillingPeriod.unscoped.get(pk=receipt.period_id)
         figures = {name: getattr(period, name) for name in COLUMNS}
-        with settle.transaction:
+        assert period.sealed_at
+        with atomic():
             lines = list(frozen.lines(organization_id, month, period.sealed_at))
     figures |= {"factors_id": decode(period.factors_id)}
     figures |= {name: Jsonb(figures[name]) for name in ("combinations", "coverage")}
@@ -127,7 +129,7 @@ def _settle(connection: Connection, told: Told, organization: UUID, period: UUID
     (size,) = _one(connection, HEAD)
     (end,) = _one(connection, TAKE, [told.mg, told.batch])
     connection.execute(ALLOCATE, [organization, period, told.batch, NumericRange(end - told.mg, end)])
-    urn, place, salt = uuid4(), secrets.randbelow(131_072), secrets.token_bytes(document.SALT)
+    urn, place, salt = uuid4(), secrets.randbelow(status_list.SIZE), secrets.token_bytes(document.SALT)
     number = f"CR-{told.period.first_day:%Y-%m}-{size + 1:06d}"
     unsigned = _unsigned(told, urn, place, salt, number, end)
     signed, token, digest, leaf = _signed(unsigned, now)
@@ -154,7 +156,7 @@ def _unsigned(told: Told, urn: UUID, place: int, salt: bytes, number: str, end: 
     retirements = [slice_of | {"offsetMg": str(end - told.mg)}]
     return told.unsigned | {
         "id": urn.urn,
-        "credentialStatus": document.status_list.entry(f"{settings.PUBLIC_BASE_URL}/status/1", place),
+        "credentialStatus": status_list.entry(f"{settings.PUBLIC_BASE_URL}/status/1", place),
         "credentialSubject": subject
         | {
             "receiptNumber": number,

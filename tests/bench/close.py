@@ -102,4 +102,4 @@ def insist_valid(*organizations: str) -> None:
             proof=log.inclusion(receipt.leaf_index),
         )
         if verdict.reason != "valid":
-            raise SystemExit(f"A receipt of the benchmark is not valid: {verdict}")
+            raise SystemExit(f"A receipt of the benchmark is not valid: {verdict.reason}")
