@@ -37,7 +37,10 @@ def web(django_db_setup: None, sandbox: Sandbox) -> Iterator[str]:
 
 @contextmanager
 def worker(sandbox: Sandbox) -> Iterator[None]:
-    with process("-m", "carbon_site.worker", **sandbox.environment, LOG_LEVEL="WARNING"), queue() as redis:
+    with (
+        process("-m", "tests.site.worker_process", **sandbox.environment, LOG_LEVEL="WARNING"),
+        queue() as redis,
+    ):
         eventually(lambda: redis.exists(f"{QUEUE}:health-check"), PATIENCE)
         yield
 
