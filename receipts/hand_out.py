@@ -28,13 +28,13 @@ def hand_out(*, organization_id: str, period_id: str) -> None:
 
 
 def rendered(receipt: CarbonReceipt) -> bytes:
-    """The PDF, from what is stored of the receipt and where the log of today has it."""
+    """The PDF, from what is stored of the receipt and where the log took it: the same on any day."""
     return pdf.render(
         receipt.document.encode(),
         address=f"{settings.PUBLIC_BASE_URL}/verify/{receipt.token}",
         customer=receipt.customer,
         salt=bytes(receipt.salt),
-        proof=log.inclusion(receipt.leaf_index),
+        proof=log.inclusion_when_appended(receipt.leaf_index),
     )
 
 

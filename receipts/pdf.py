@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 
 from receipts import canonical
 from receipts.note import Inclusion
-from receipts.page import page
+from receipts.pdf_page import page
 
 if TYPE_CHECKING:
     from pypdf import PdfWriter

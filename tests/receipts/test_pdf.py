@@ -13,7 +13,7 @@ from django.conf import settings
 from pypdf import PdfReader, PdfWriter
 
 from receipts import canonical, credential, document, pdf
-from receipts.page import amount
+from receipts.pdf_page import amount
 from receipts.verify import verify
 from tests.claims import claims
 from tests.receipts.examples import (
