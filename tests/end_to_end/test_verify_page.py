@@ -1,5 +1,6 @@
 """The page of a receipt, in a real browser, served by the web server as it runs: what a stranger sees and can check."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route
 
 from carbon_site.management.commands.up import is_live, uvicorn
+from receipts import credential, status_list
 from receipts.credits import load_batches
-from receipts.models import CarbonReceipt
+from receipts.models import CarbonReceipt, StatusList
+from receipts.signers import receipt_signer
 from tests.chromium import Visitor, visitor
 from tests.machine import free_port, needs
 from tests.receipts.test_credits import retired
@@ -118,6 +121,17 @@ class TestPage:
         )
 
         assert found == ("not_in_log", ["good", "good", "bad", "good"])
+
+    def test_says_that_a_withdrawn_receipt_is_no_longer_current(self, stranger, address, receipt):
+        signer, bits = receipt_signer(), status_list.with_set(status_list.empty(), receipt.status_index)
+        place = receipt.signed["credentialStatus"]["statusListCredential"]
+        unsigned = status_list.credential(place, signer.public.issuer, receipt.issued_at, bits)
+        signed = credential.sign(unsigned, signer, receipt.issued_at)
+        StatusList.objects.update(bits=bits, document=json.dumps(signed))
+
+        found = stranger.visit(address, lambda page: (verdict(page), answers(page)))
+
+        assert found == ("withdrawn", ["good", "good", "good", "bad"])
 
     def test_is_checked_again_from_the_keyboard(self, stranger, address):
         def press(page: Page) -> str:
